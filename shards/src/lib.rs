@@ -1,0 +1,1 @@
+//! Lock-free structures between shards.
