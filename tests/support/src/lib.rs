@@ -1,1 +1,26 @@
-//! Helpers for the tests that run the real binary.
+//! What the integration tests stand on: the real binary, raw HTTP, event streams, a proxy that
+//! misbehaves on command, and a real browser.
+//!
+//! Everything blocks, and everything that waits has one generous deadline ([`DEADLINE`]) and
+//! panics with what it has seen so far. A test therefore never sleeps: it waits for the thing
+//! itself, and it proves silence by causing a later event that it knows.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod deadline;
+mod event;
+mod html;
+mod http;
+mod page;
+mod server;
+mod stream;
+
+pub use connection::Connection;
+pub use deadline::DEADLINE;
+pub use event::{Event, EventParser, Frame};
+pub use html::{attribute_values, element_text, unescape};
+pub use http::{Client, Response};
+pub use page::{ActionRequest, Page};
+pub use server::{Output, Running, Server};
+pub use stream::Stream;

@@ -1,0 +1,456 @@
+//! The real binary, started on a free port and stopped by its process id.
+//!
+//! Signals go through a pidfd, so that a test can never hit a stranger that got the same number.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
+use serde_json::Value;
+
+use crate::deadline::{DEADLINE, Deadline};
+use crate::http::Client;
+
+const READY_PREFIX: &str = "autovia listening on http://127.0.0.1:";
+
+/// How long a debug build may take to start on a busy machine.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server binary and how to start it.
+#[derive(Clone)]
+pub struct Server {
+    binary: PathBuf,
+    shards: Option<usize>,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    working_folder: Option<PathBuf>,
+}
+
+impl Server {
+    /// A server from the binary at this path: `Server::new(env!("CARGO_BIN_EXE_autovia"))`.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        Self {
+            binary: binary.into(),
+            shards: None,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_folder: None,
+        }
+    }
+
+    /// Adds `--shards`.
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable; no `AUTOVIA_*` one is taken from the tests' own environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the working folder.
+    #[must_use]
+    pub fn current_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.working_folder = Some(folder.into());
+        self
+    }
+
+    /// Starts it on a free port (unless the arguments name one) and waits until all shards accept.
+    /// Panics with what the server said when it doesn't come up.
+    pub fn start(&self) -> Running {
+        let mut command = self.command();
+        if let Some(shards) = self.shards {
+            command.arg("--shards").arg(shards.to_string());
+        }
+        if !self.arguments.iter().any(|argument| argument == "--port") {
+            command.args(["--port", "0"]);
+        }
+        command.args(&self.arguments);
+        let process = Process::spawn(command, &self.binary);
+        let port = process.wait_ready();
+        Running { process, port }
+    }
+
+    /// Runs it with these arguments (none are added) and the builder's environment until it ends by
+    /// itself: for starts that must fail, `--help`, `doctor`. Panics when it doesn't end.
+    pub fn run_to_end<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
+        let mut command = self.command();
+        command.args(arguments.into_iter().map(Into::into));
+        let process = Process::spawn(command, &self.binary);
+        let status = process.wait_exit();
+        let (stdout, stderr) = process.wait_all_said();
+        Output {
+            status,
+            stdout,
+            stderr,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AUTOVIA_") {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.working_folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+}
+
+/// What a server that ended by itself said.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything on its standard output.
+    pub stdout: String,
+    /// Everything on its standard error.
+    pub stderr: String,
+}
+
+/// A server that runs. Dropping it kills it.
+pub struct Running {
+    process: Process,
+    port: u16,
+}
+
+impl Running {
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn base_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A new browser's client.
+    pub fn client(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    /// What `/_health` says.
+    pub fn health(&self) -> Value {
+        Client::without_cookies(self.port).get("/_health").json()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The lines of its standard error so far.
+    pub fn log(&self) -> Vec<String> {
+        self.process.said().stderr.clone()
+    }
+
+    /// Waits for a line of its standard error that holds `text`, and gives that line. A line that
+    /// came earlier counts.
+    pub fn wait_log(&self, text: &str) -> String {
+        self.process
+            .wait_said(DEADLINE, &format!("a log line with {text:?}"), |said| {
+                said.stderr.iter().find(|line| line.contains(text)).cloned()
+            })
+    }
+
+    /// SIGTERM, then waits for the end.
+    pub fn terminate(&self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait_exit()
+    }
+
+    /// SIGTERM alone, for tests that look at the server while it drains.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGINT alone.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// SIGKILL, then waits for the end.
+    pub fn kill9(&self) -> ExitStatus {
+        self.signal(Signal::KILL);
+        self.wait_exit()
+    }
+
+    /// SIGSTOP, then waits until the process stands still; its sockets stay open.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let wanted = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::PidFd(self.process.pidfd.as_fd()), wanted).expect("the child is ours");
+    }
+
+    /// SIGCONT after [`Running::stop`].
+    pub fn cont(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Waits until it ends; panics with its log when it doesn't.
+    pub fn wait_exit(&self) -> ExitStatus {
+        self.process.wait_exit()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        !self.process.has_ended(Duration::ZERO)
+    }
+
+    /// Its resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = self.read_proc("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("status holds VmRSS");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("VmRSS is a number of kB");
+        kib * 1024
+    }
+
+    /// How many file descriptors it holds open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd"))
+            .expect("the process runs")
+            .count()
+    }
+
+    /// The names of its threads.
+    pub fn thread_names(&self) -> Vec<String> {
+        let tasks = fs::read_dir(self.proc("task")).expect("the process runs");
+        // A thread may end between the listing and the reading.
+        tasks
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim_end().to_owned())
+            .collect()
+    }
+
+    fn read_proc(&self, name: &str) -> String {
+        fs::read_to_string(self.proc(name)).expect("the process runs")
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.pid()))
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+}
+
+#[derive(Default)]
+struct Said {
+    stdout: Vec<String>,
+    stderr: Vec<String>,
+    open_pipes: usize,
+}
+
+struct Process {
+    child: Mutex<Child>,
+    pid: Pid,
+    pidfd: OwnedFd,
+    said: Arc<(Mutex<Said>, Condvar)>,
+}
+
+impl Process {
+    fn spawn(mut command: Command, binary: &Path) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
+        let pid = Pid::from_child(&child);
+        let pidfd =
+            pidfd_open(pid, PidfdFlags::empty()).expect("the child is ours and not yet waited for");
+        let said = Arc::new((
+            Mutex::new(Said {
+                open_pipes: 2,
+                ..Said::default()
+            }),
+            Condvar::new(),
+        ));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        collect(stdout, Arc::clone(&said), |said| &mut said.stdout);
+        collect(stderr, Arc::clone(&said), |said| &mut said.stderr);
+        Self {
+            child: Mutex::new(child),
+            pid,
+            pidfd,
+            said,
+        }
+    }
+
+    fn wait_ready(&self) -> u16 {
+        self.wait_said(
+            START_DEADLINE,
+            "the line that says it is listening",
+            |said| {
+                let first = said.stdout.first()?;
+                let port = first
+                    .strip_prefix(READY_PREFIX)
+                    .and_then(|port| port.trim_end_matches('/').parse().ok());
+                Some(port.unwrap_or_else(|| {
+                    panic!("the first line on stdout is {first:?}, not {READY_PREFIX:?} and a port")
+                }))
+            },
+        )
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_said<T>(&self, limit: Duration, wanted: &str, found: impl Fn(&Said) -> Option<T>) -> T {
+        let deadline = Deadline::after(limit);
+        let mut said = self.said();
+        loop {
+            if let Some(value) = found(&said) {
+                return value;
+            }
+            let left = deadline.left();
+            if said.open_pipes == 0 || left.is_err() {
+                let why = if left.is_err() {
+                    "the deadline passed"
+                } else {
+                    "the server ended"
+                };
+                panic!("waited for {wanted}, but {why}; it said:\n{}", shown(&said));
+            }
+            said = self
+                .said
+                .1
+                .wait_timeout(said, left.unwrap_or_default())
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    fn wait_all_said(&self) -> (String, String) {
+        self.wait_said(DEADLINE, "the end of its output", |said| {
+            (said.open_pipes == 0).then(|| (said.stdout.join("\n"), said.stderr.join("\n")))
+        })
+    }
+
+    fn wait_exit(&self) -> ExitStatus {
+        if !self.has_ended(START_DEADLINE) {
+            panic!("the server doesn't end; it said:\n{}", shown(&self.said()));
+        }
+        self.child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wait()
+            .expect("the child is ours")
+    }
+
+    /// A pidfd becomes readable when its process ends.
+    fn has_ended(&self, limit: Duration) -> bool {
+        let deadline = Deadline::after(limit);
+        loop {
+            let timeout =
+                Timespec::try_from(deadline.left().unwrap_or_default()).expect("a minute fits");
+            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(count) if count > 0 => return true,
+                Ok(_) if deadline.passed() => return false,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => panic!("cannot wait for the server: {error}"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        match pidfd_send_signal(&self.pidfd, signal) {
+            // One that has ended already needs no signal.
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => panic!("cannot signal the server: {error}"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self
+            .child
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wait();
+        if thread::panicking() {
+            // The test failed: its author wants to see what the server said.
+            eprintln!("--- the server said:\n{}", shown(&self.said()));
+        }
+    }
+}
+
+fn collect(
+    pipe: impl Read + Send + 'static,
+    said: Arc<(Mutex<Said>, Condvar)>,
+    lines_of: fn(&mut Said) -> &mut Vec<String>,
+) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(count) if count > 0) {
+            let text = String::from_utf8_lossy(&line)
+                .trim_end_matches(['\n', '\r'])
+                .to_owned();
+            line.clear();
+            lines_of(&mut said.0.lock().unwrap_or_else(PoisonError::into_inner)).push(text);
+            said.1.notify_all();
+        }
+        said.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open_pipes -= 1;
+        said.1.notify_all();
+    });
+}
+
+fn shown(said: &Said) -> String {
+    format!(
+        "stdout:\n  {}\nstderr:\n  {}",
+        said.stdout.join("\n  "),
+        said.stderr.join("\n  ")
+    )
+}
