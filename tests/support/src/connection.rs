@@ -5,10 +5,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::deadline::Deadline;
+use crate::deadline::{DEADLINE, Deadline};
 use crate::http::Response;
 
 const READ_BYTES: usize = 16 * 1024;
@@ -17,6 +18,7 @@ const READ_BYTES: usize = 16 * 1024;
 pub struct Connection {
     socket: TcpStream,
     received: Vec<u8>,
+    patience: Duration,
 }
 
 /// How the end of a body is known.
@@ -46,6 +48,7 @@ impl Connection {
         Ok(Self {
             socket: socket.into(),
             received: Vec::new(),
+            patience: DEADLINE,
         })
     }
 
@@ -56,6 +59,11 @@ impl Connection {
         self.socket.write_all(bytes)
     }
 
+    /// Waits up to `patience` instead of [`DEADLINE`] for each answer.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Says that nothing more will be sent (FIN), and goes on reading.
     pub fn finish_writing(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
@@ -64,7 +72,7 @@ impl Connection {
     /// Ends the connection at once with a reset instead of an orderly close.
     pub fn reset(self) {
         // A socket whose peer is gone already refuses the option, and then there is nothing to reset.
-        let _ = SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads one whole response. `head_only` for the answer to HEAD, which has no body whatever
@@ -83,7 +91,7 @@ impl Connection {
 
     /// Everything that the peer sends until it closes; the deadline is an error that shows what came.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
-        let deadline = Deadline::start();
+        let deadline = Deadline::after(self.patience);
         loop {
             match self.fill(deadline) {
                 Ok(0) => return Ok(std::mem::take(&mut self.received)),
@@ -123,7 +131,7 @@ impl Connection {
     }
 
     pub(crate) fn response_head(&mut self) -> io::Result<Response> {
-        let deadline = Deadline::start();
+        let deadline = Deadline::after(self.patience);
         loop {
             if let Some(end) = find(&self.received, b"\r\n\r\n") {
                 let head: Vec<u8> = self.received.drain(..end + 4).collect();
@@ -144,7 +152,7 @@ impl Connection {
         framing: Framing,
         so_far: usize,
     ) -> io::Result<Option<Vec<u8>>> {
-        let deadline = Deadline::start();
+        let deadline = Deadline::after(self.patience);
         match framing {
             Framing::Length(length) if so_far >= length => Ok(None),
             Framing::Length(length) => {

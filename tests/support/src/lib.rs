@@ -13,6 +13,8 @@ mod event;
 mod html;
 mod http;
 mod page;
+mod process;
+mod proxy;
 mod server;
 mod stream;
 
@@ -22,5 +24,6 @@ pub use event::{Event, EventParser, Frame};
 pub use html::{attribute_values, element_text, unescape};
 pub use http::{Client, Response};
 pub use page::{ActionRequest, Page};
+pub use proxy::{Cut, Direction, Flow, Proxy};
 pub use server::{Output, Running, Server};
 pub use stream::Stream;

@@ -1,30 +1,19 @@
-//! The real binary, started on a free port and stopped by its process id.
-//!
-//! Signals go through a pidfd, so that a test can never hit a stranger that got the same number.
+//! The real binary, started on a free port, looked at from outside, and stopped.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
-};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::deadline::{DEADLINE, Deadline};
+use crate::deadline::DEADLINE;
 use crate::http::Client;
+use crate::process::Process;
 
 const READY_PREFIX: &str = "autovia listening on http://127.0.0.1:";
-
-/// How long a debug build may take to start on a busy machine.
-const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A server binary and how to start it.
 #[derive(Clone)]
@@ -94,8 +83,14 @@ impl Server {
             command.args(["--port", "0"]);
         }
         command.args(&self.arguments);
-        let process = Process::spawn(command, &self.binary);
-        let port = process.wait_ready();
+        let process = Process::spawn(command);
+        let line = process.wait_first_line("the line that says it is listening");
+        let port = line
+            .strip_prefix(READY_PREFIX)
+            .and_then(|port| port.trim_end_matches('/').parse().ok());
+        let port = port.unwrap_or_else(|| {
+            panic!("the first line on stdout is {line:?}, not {READY_PREFIX:?} and a port")
+        });
         Running { process, port }
     }
 
@@ -104,7 +99,7 @@ impl Server {
     pub fn run_to_end<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
         let mut command = self.command();
         command.args(arguments.into_iter().map(Into::into));
-        let process = Process::spawn(command, &self.binary);
+        let process = Process::spawn(command);
         let status = process.wait_exit();
         let (stdout, stderr) = process.wait_all_said();
         Output {
@@ -170,12 +165,12 @@ impl Running {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.process.pid.as_raw_nonzero().get().unsigned_abs()
+        self.process.id()
     }
 
     /// The lines of its standard error so far.
     pub fn log(&self) -> Vec<String> {
-        self.process.said().stderr.clone()
+        self.process.stderr_lines()
     }
 
     /// Waits for a line of its standard error that holds `text`, and gives that line. A line that
@@ -212,8 +207,7 @@ impl Running {
     /// SIGSTOP, then waits until the process stands still; its sockets stay open.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
-        let wanted = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        waitid(WaitId::PidFd(self.process.pidfd.as_fd()), wanted).expect("the child is ours");
+        self.process.wait_stopped();
     }
 
     /// SIGCONT after [`Running::stop`].
@@ -274,183 +268,4 @@ impl Running {
     fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
-}
-
-#[derive(Default)]
-struct Said {
-    stdout: Vec<String>,
-    stderr: Vec<String>,
-    open_pipes: usize,
-}
-
-struct Process {
-    child: Mutex<Child>,
-    pid: Pid,
-    pidfd: OwnedFd,
-    said: Arc<(Mutex<Said>, Condvar)>,
-}
-
-impl Process {
-    fn spawn(mut command: Command, binary: &Path) -> Self {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display()));
-        let pid = Pid::from_child(&child);
-        let pidfd =
-            pidfd_open(pid, PidfdFlags::empty()).expect("the child is ours and not yet waited for");
-        let said = Arc::new((
-            Mutex::new(Said {
-                open_pipes: 2,
-                ..Said::default()
-            }),
-            Condvar::new(),
-        ));
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let stderr = child.stderr.take().expect("stderr is piped");
-        collect(stdout, Arc::clone(&said), |said| &mut said.stdout);
-        collect(stderr, Arc::clone(&said), |said| &mut said.stderr);
-        Self {
-            child: Mutex::new(child),
-            pid,
-            pidfd,
-            said,
-        }
-    }
-
-    fn wait_ready(&self) -> u16 {
-        self.wait_said(
-            START_DEADLINE,
-            "the line that says it is listening",
-            |said| {
-                let first = said.stdout.first()?;
-                let port = first
-                    .strip_prefix(READY_PREFIX)
-                    .and_then(|port| port.trim_end_matches('/').parse().ok());
-                Some(port.unwrap_or_else(|| {
-                    panic!("the first line on stdout is {first:?}, not {READY_PREFIX:?} and a port")
-                }))
-            },
-        )
-    }
-
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_said<T>(&self, limit: Duration, wanted: &str, found: impl Fn(&Said) -> Option<T>) -> T {
-        let deadline = Deadline::after(limit);
-        let mut said = self.said();
-        loop {
-            if let Some(value) = found(&said) {
-                return value;
-            }
-            let left = deadline.left();
-            if said.open_pipes == 0 || left.is_err() {
-                let why = if left.is_err() {
-                    "the deadline passed"
-                } else {
-                    "the server ended"
-                };
-                panic!("waited for {wanted}, but {why}; it said:\n{}", shown(&said));
-            }
-            said = self
-                .said
-                .1
-                .wait_timeout(said, left.unwrap_or_default())
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    fn wait_all_said(&self) -> (String, String) {
-        self.wait_said(DEADLINE, "the end of its output", |said| {
-            (said.open_pipes == 0).then(|| (said.stdout.join("\n"), said.stderr.join("\n")))
-        })
-    }
-
-    fn wait_exit(&self) -> ExitStatus {
-        if !self.has_ended(START_DEADLINE) {
-            panic!("the server doesn't end; it said:\n{}", shown(&self.said()));
-        }
-        self.child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .wait()
-            .expect("the child is ours")
-    }
-
-    /// A pidfd becomes readable when its process ends.
-    fn has_ended(&self, limit: Duration) -> bool {
-        let deadline = Deadline::after(limit);
-        loop {
-            let timeout =
-                Timespec::try_from(deadline.left().unwrap_or_default()).expect("a minute fits");
-            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(count) if count > 0 => return true,
-                Ok(_) if deadline.passed() => return false,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => panic!("cannot wait for the server: {error}"),
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        match pidfd_send_signal(&self.pidfd, signal) {
-            // One that has ended already needs no signal.
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => panic!("cannot signal the server: {error}"),
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-        let _ = self
-            .child
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .wait();
-        if thread::panicking() {
-            // The test failed: its author wants to see what the server said.
-            eprintln!("--- the server said:\n{}", shown(&self.said()));
-        }
-    }
-}
-
-fn collect(
-    pipe: impl Read + Send + 'static,
-    said: Arc<(Mutex<Said>, Condvar)>,
-    lines_of: fn(&mut Said) -> &mut Vec<String>,
-) {
-    thread::spawn(move || {
-        let mut reader = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(count) if count > 0) {
-            let text = String::from_utf8_lossy(&line)
-                .trim_end_matches(['\n', '\r'])
-                .to_owned();
-            line.clear();
-            lines_of(&mut said.0.lock().unwrap_or_else(PoisonError::into_inner)).push(text);
-            said.1.notify_all();
-        }
-        said.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open_pipes -= 1;
-        said.1.notify_all();
-    });
-}
-
-fn shown(said: &Said) -> String {
-    format!(
-        "stdout:\n  {}\nstderr:\n  {}",
-        said.stdout.join("\n  "),
-        said.stderr.join("\n  ")
-    )
 }

@@ -1,9 +1,7 @@
 //! The kit's HTTP half against a tiny origin server: framings, cookies, pages, streams.
 
-mod origin;
-
+use crate::origin::Origin;
 use autovia_testkit::{Client, Frame, Page};
-use origin::Origin;
 use serde_json::json;
 
 #[test]

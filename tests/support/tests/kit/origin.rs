@@ -13,6 +13,7 @@ pub struct State {
     /// The request heads with their bodies, in order of arrival.
     pub requests: Vec<String>,
     events: Vec<String>,
+    said: usize,
     ended: bool,
 }
 
@@ -50,6 +51,17 @@ impl Origin {
             .events
             .push(bytes.to_owned());
         self.state.1.notify_all();
+    }
+
+    /// Waits until the stream has said everything.
+    pub fn wait_said(&self) {
+        let state = self.state.0.lock().expect("not poisoned");
+        drop(
+            self.state
+                .1
+                .wait_while(state, |state| state.said < state.events.len())
+                .expect("not poisoned"),
+        );
     }
 
     /// Ends the stream cleanly.
@@ -98,9 +110,11 @@ impl Origin {
         let mut said = 0;
         let mut state = self.state.0.lock().expect("not poisoned");
         loop {
-            while let Some(event) = state.events.get(said) {
+            while let Some(event) = state.events.get(said).cloned() {
                 let _ = socket.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes());
                 said += 1;
+                state.said = said;
+                self.state.1.notify_all();
             }
             if state.ended {
                 let _ = socket.write_all(b"0\r\n\r\n");
