@@ -1,0 +1,92 @@
+//! The only door to atomics, cells and locks: the standard library's, or loom's under `--cfg loom`.
+//!
+//! Nothing else in this crate names `std::sync` or `loom`, so the models run the code that ships.
+
+#[cfg(not(loom))]
+mod real {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+
+    /// `core::cell::UnsafeCell` with loom's interface, so that loom can watch every access.
+    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(core::cell::UnsafeCell::new(value))
+        }
+
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    /// Waits a moment for another thread; gives the core away now and then.
+    #[inline]
+    pub(crate) fn wait_a_moment(round: u32) {
+        if round % 16 == 15 {
+            std::thread::yield_now();
+        } else {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// A small number that differs between threads, to spread them over equal places.
+    #[inline]
+    pub(crate) fn thread_hint() -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static HINT: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        HINT.try_with(|hint| *hint).unwrap_or(0)
+    }
+
+    /// Zeroed lines, of which the kernel gives a page only when it is first written.
+    pub(crate) fn zeroed_lines(count: usize) -> Box<[Line]> {
+        // SAFETY: a `Line` is an array of `AtomicU64`, for which all-zero bytes are the value 0.
+        unsafe { Box::<[Line]>::new_zeroed_slice(count).assume_init() }
+    }
+
+    use super::Line;
+}
+
+#[cfg(loom)]
+mod real {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+
+    pub(crate) fn wait_a_moment(_round: u32) {
+        loom::thread::yield_now();
+    }
+
+    pub(crate) fn thread_hint() -> usize {
+        0
+    }
+
+    pub(crate) fn zeroed_lines(count: usize) -> Box<[super::Line]> {
+        (0..count).map(|_| super::Line::default()).collect()
+    }
+}
+
+pub(crate) use real::*;
+use std::sync::PoisonError;
+
+/// Locks. No code of callers runs under a lock of this crate, so a poisoned one can't be half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Words per [`Line`].
+pub(crate) const LINE_WORDS: usize = 8;
+
+/// One cache line of words.
+#[repr(align(64))]
+#[derive(Default)]
+pub(crate) struct Line([AtomicU64; LINE_WORDS]);
+
+/// Word `index` of a run of lines.
+#[inline]
+pub(crate) fn word(lines: &[Line], index: usize) -> &AtomicU64 {
+    &lines[index / LINE_WORDS].0[index % LINE_WORDS]
+}
