@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::connection::{Connection, Framing, invalid};
+use crate::deadline::DEADLINE;
 
 /// An HTTP/1.1 client on one kept connection, with a cookie jar.
 ///
@@ -16,6 +18,7 @@ pub struct Client {
     port: u16,
     jar: Option<Arc<Mutex<BTreeMap<String, String>>>>,
     kept: Mutex<Option<Connection>>,
+    patience: Duration,
 }
 
 impl Clone for Client {
@@ -24,6 +27,7 @@ impl Clone for Client {
             port: self.port,
             jar: self.jar.clone(),
             kept: Mutex::new(None),
+            patience: self.patience,
         }
     }
 }
@@ -35,6 +39,7 @@ impl Client {
             port,
             jar: Some(Arc::default()),
             kept: Mutex::new(None),
+            patience: DEADLINE,
         }
     }
 
@@ -44,7 +49,15 @@ impl Client {
             port,
             jar: None,
             kept: Mutex::new(None),
+            patience: DEADLINE,
         }
+    }
+
+    /// Waits up to `patience` instead of [`DEADLINE`] for each answer.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The same jar towards another port: a proxy in front of the same server, or the same server
@@ -54,6 +67,7 @@ impl Client {
             port,
             jar: self.jar.clone(),
             kept: Mutex::new(None),
+            patience: DEADLINE,
         }
     }
 
@@ -135,6 +149,7 @@ impl Client {
             Some(connection) => connection,
             None => Connection::open(self.port)?,
         };
+        connection.set_patience(self.patience);
         connection.write(&self.encode(method, path, headers, body))?;
         let response = connection.response(method == "HEAD")?;
         self.learn(&response);

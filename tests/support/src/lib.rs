@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod browser;
 mod connection;
 mod deadline;
 mod event;
@@ -18,6 +19,7 @@ mod proxy;
 mod server;
 mod stream;
 
+pub use browser::{Browser, Key, Window};
 pub use connection::Connection;
 pub use deadline::DEADLINE;
 pub use event::{Event, EventParser, Frame};

@@ -148,20 +148,9 @@ impl Process {
             .expect("the child is ours")
     }
 
-    /// Whether it ends within `limit`: a pidfd becomes readable then.
+    /// Whether it ends within `limit`.
     pub(crate) fn has_ended(&self, limit: Duration) -> bool {
-        let deadline = Deadline::after(limit);
-        loop {
-            let timeout =
-                Timespec::try_from(deadline.left().unwrap_or_default()).expect("a minute fits");
-            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(count) if count > 0 => return true,
-                Ok(_) if deadline.passed() => return false,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => panic!("cannot wait for {}: {error}", self.name),
-            }
-        }
+        ends_within(&self.pidfd, limit)
     }
 
     /// Waits until a SIGSTOP has taken hold.
@@ -199,6 +188,22 @@ impl Drop for Process {
         if thread::panicking() {
             // The test failed: its author wants to see what the server said.
             eprintln!("--- {} said:\n{}", self.name, shown(&self.said()));
+        }
+    }
+}
+
+/// Whether a process ends within `limit`: its pidfd becomes readable then.
+pub(crate) fn ends_within(pidfd: &OwnedFd, limit: Duration) -> bool {
+    let deadline = Deadline::after(limit);
+    loop {
+        let timeout =
+            Timespec::try_from(deadline.left().unwrap_or_default()).expect("a minute fits");
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(count) if count > 0 => return true,
+            Ok(_) if deadline.passed() => return false,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("cannot wait for a process: {error}"),
         }
     }
 }
