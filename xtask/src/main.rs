@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod rules;
 mod test;
 
 use std::process::ExitCode;

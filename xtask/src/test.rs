@@ -3,9 +3,13 @@
 //! Invariant: each step runs to its end or the run stops there with a non-zero exit code; no step
 //! is skipped because a tool is missing. What needs another program gets it installed first.
 
+use std::env;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
+
+use crate::rules;
 
 /// Programs that tests start, each with the Debian package that brings it.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -17,10 +21,12 @@ const PROGRAMS: [(&str, &str); 4] = [
 
 /// Installs the programs that the tests start; nothing happens when they are there.
 pub fn setup() -> ExitCode {
-    finish(step("programs that the tests start", install_programs))
+    let mut report = Report::default();
+    let outcome = report.step("programs that the tests start", install_programs);
+    report.finish(outcome)
 }
 
-/// Runs the whole check list, in the order that fails soonest.
+/// Runs the whole check list.
 pub fn run(arguments: &[String]) -> ExitCode {
     let quick = match arguments {
         [] => false,
@@ -33,29 +39,153 @@ pub fn run(arguments: &[String]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    finish(check_list(quick))
+    let mut report = Report::default();
+    let outcome = check_list(&mut report, quick);
+    report.finish(outcome)
 }
 
-fn finish(outcome: Result<(), String>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("\nxtask: FAILED: {reason}");
-            ExitCode::FAILURE
+fn check_list(report: &mut Report, quick: bool) -> Result<(), String> {
+    let root = workspace_root()?;
+    report.step("programs that the tests start", install_programs)?;
+    report.step("format", || {
+        run_command(cargo(&root).args(["fmt", "--all", "--check"]))
+    })?;
+    report.step("atomics only in shards/", || {
+        rules::atomics_have_one_home(&root)
+    })?;
+    report.step("no tokio reactor under the server", || {
+        rules::no_tokio_reactor(cargo(&root))
+    })?;
+    report.step("lints", || {
+        run_command(cargo(&root).args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    if !quick {
+        report.step("documentation", || {
+            let mut doc = cargo(&root);
+            run_command(
+                doc.args(["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            )
+        })?;
+    }
+    let tests = report.step("tests", || run_tests(cargo(&root)))?;
+    report.note(tests);
+    if !quick {
+        report.step("loom models", || {
+            let target =
+                env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+            let mut models = cargo(&root);
+            models.args(["test", "--release", "--package", "loom-tests"]);
+            // Its own folder: other flags would throw away what the other steps have built.
+            run_command(
+                models
+                    .env("RUSTFLAGS", "--cfg loom")
+                    .env("CARGO_TARGET_DIR", target.join("loom")),
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// What was done and how long it took, told again at the end, where a log is looked at first.
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    fn step<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> Result<T, String>,
+    ) -> Result<T, String> {
+        println!("\n==> {name}");
+        let start = Instant::now();
+        let outcome = work();
+        let seconds = start.elapsed().as_secs_f64();
+        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("==> {name}: {word}, {seconds:.1} s");
+        self.lines
+            .push(format!("{seconds:7.1} s  {word:6}  {name}"));
+        outcome.map_err(|reason| format!("{name}: {reason}"))
+    }
+
+    fn note(&mut self, text: String) {
+        self.lines.push(format!("{:19}{text}", ""));
+    }
+
+    fn finish(self, outcome: Result<(), String>) -> ExitCode {
+        println!("\n{}", self.lines.join("\n"));
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("\nxtask: FAILED: {reason}");
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
-fn check_list(_quick: bool) -> Result<(), String> {
-    step("programs that the tests start", install_programs)
+/// Runs all tests, shows what they print, and gives their sum.
+fn run_tests(mut cargo: Command) -> Result<String, String> {
+    cargo
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .stdout(Stdio::piped());
+    let line = shown(&cargo);
+    let mut child = cargo
+        .spawn()
+        .map_err(|error| format!("cannot start {line}: {error}"))?;
+    let (mut binaries, mut passed, mut failed) = (0, 0, 0);
+    let stdout = child.stdout.take().expect("stdout is piped");
+    for text in BufReader::new(stdout).lines() {
+        let text = text.map_err(|error| format!("cannot read what the tests print: {error}"))?;
+        println!("{text}");
+        if let Some(result) = text.strip_prefix("test result: ") {
+            binaries += 1;
+            passed += count(result, " passed");
+            failed += count(result, " failed");
+        }
+    }
+    let status = child
+        .wait()
+        .map_err(|error| format!("cannot wait for the tests: {error}"))?;
+    let sum = format!("{passed} tests passed, {failed} failed, in {binaries} test programs");
+    if status.success() {
+        Ok(sum)
+    } else {
+        Err(format!("{sum}; {line} ended with {status}"))
+    }
 }
 
-fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    println!("\n==> {name}");
-    let start = Instant::now();
-    let outcome = work();
-    println!("==> {name}: {:.1} s", start.elapsed().as_secs_f64());
-    outcome.map_err(|reason| format!("{name}: {reason}"))
+/// The number before a word in `ok. 12 passed; 0 failed; …`.
+fn count(result: &str, word: &str) -> u64 {
+    let before = result.split(word).next().unwrap_or_default();
+    before
+        .rsplit([' ', ';'])
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+fn workspace_root() -> Result<PathBuf, String> {
+    let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = here.as_deref().and_then(Path::parent).map(Path::to_owned);
+    root.ok_or_else(|| {
+        "run this as `cargo xtask test`, which says where the workspace is".to_owned()
+    })
 }
 
 fn install_programs() -> Result<(), String> {
@@ -117,8 +247,8 @@ fn is_root() -> Result<bool, String> {
 
 /// Where a program is, looking where a root shell would: daemons live in sbin, which isn't on every path.
 fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/bin")])
         .map(|folder| folder.join(name))
         .find(|file| is_file(file))
@@ -128,9 +258,8 @@ fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-fn run_command(command: &mut Command) -> Result<(), String> {
-    let line = format!("{command:?}");
-    println!("$ {line}");
+pub(crate) fn run_command(command: &mut Command) -> Result<(), String> {
+    let line = shown(command);
     let status = command
         .status()
         .map_err(|error| format!("cannot start {line}: {error}"))?;
@@ -138,5 +267,35 @@ fn run_command(command: &mut Command) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{line} ended with {status}"))
+    }
+}
+
+/// Says what is run, as it would be typed, and gives that line.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    let line = words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
+    println!("$ {line}");
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_of_a_test_program_is_read() {
+        let result =
+            "FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(
+            (count(result, " passed"), count(result, " failed")),
+            (12, 3)
+        );
+        assert_eq!(count("nothing", " passed"), 0);
     }
 }
