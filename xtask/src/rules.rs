@@ -70,7 +70,8 @@ fn collect_sources(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Resu
 
 fn has_sources_to_look_at(folder: &Path, in_root: bool) -> bool {
     let is_one_of = |names: &[&str]| names.iter().any(|name| folder.ends_with(name));
-    !is_one_of(&NOT_SOURCE) && !(in_root && is_one_of(&ATOMICS_ALLOWED))
+    let is_passed_over = is_one_of(&NOT_SOURCE) || (in_root && is_one_of(&ATOMICS_ALLOWED));
+    !is_passed_over
 }
 
 /// Whether a line of code (no comment) names an atomic type or the module of them.
