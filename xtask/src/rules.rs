@@ -78,8 +78,8 @@ fn has_sources_to_look_at(folder: &Path, in_root: bool) -> bool {
 fn names_atomics(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    // Text in quotes may speak of atomics: only whole paths and whole type names count.
-    code.match_indices("atomic::")
+    // The needles are put together, so that this file passes its own check.
+    code.match_indices(concat!("atomic", "::"))
         .any(|(at, _)| !code[..at].ends_with(is_word))
         || code
             .split(|character| !is_word(character))
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn atomics_are_seen_in_code_and_not_in_words() {
         for code in [
-            concat!("use std::sync::", "atomic::{Ordering};"),
+            concat!("use std::sync::atomic", "::{Ordering};"),
             concat!("    atomic", "::{self, fence},"),
             concat!("static N: Atomic", "U64 = Atomic", "U64::new(0);"),
             concat!("x: &Atomic", "Bool, // shared"),
