@@ -1,2 +1,56 @@
-//! Benchmarks.
-fn main() {}
+//! `autovia-bench <suite>`: runs a suite, prints its table, writes its report.
+
+use std::process::ExitCode;
+
+use autovia_bench::machine::Facts;
+use autovia_bench::suites::fanout::{self, SuiteError};
+use autovia_bench::suites::fanout_report;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures autovia beside its peers, in one interleaved run on one machine")]
+struct Options {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// All streams watch one scope: CPU per delivered event, time until the last has it, memory per stream.
+    Fanout(fanout::Options),
+}
+
+fn main() -> ExitCode {
+    let Suite::Fanout(options) = Options::parse().suite;
+    match run_fanout(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!(
+                "events were lost, doubled or out of order, or streams were closed: see the table"
+            );
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True if every stream got everything.
+fn run_fanout(options: &fanout::Options) -> Result<bool, SuiteError> {
+    let facts = Facts::read();
+    let (samples, cores) = fanout::run(options, &mut |sample| {
+        eprintln!(
+            "round {} · {} streams · {:<11} {:>6.2} µs/event, last stream {:.1} ms",
+            sample.round,
+            sample.streams,
+            sample.peer.name(),
+            sample.cpu(),
+            sample.last_p50.as_secs_f64() * 1e3
+        );
+    })?;
+    fanout_report::write(&options.out, &samples, &facts, cores)?;
+    println!("{}", fanout_report::table(&samples));
+    Ok(samples.iter().all(|sample| sample.report.is_clean()))
+}

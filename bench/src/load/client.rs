@@ -1,0 +1,154 @@
+//! One simulated tab: connects, gets its page (where there is one), opens its stream, books its events.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+
+use super::LoadError;
+use super::http::Response;
+use super::page::{Dialect, Session, page_request, stream_request};
+use super::sse::Events;
+use super::tally::Account;
+
+/// Source addresses in use: with some 28,000 ports each, ports never run out before descriptors do.
+const SOURCES: u32 = 250;
+
+/// How far a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The handshake is under way.
+    Connecting,
+    /// The page was asked for.
+    Page,
+    /// The stream was asked for.
+    Opening,
+    /// The stream is open.
+    Live,
+    /// The stream has ended.
+    Ended,
+}
+
+/// A tab.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub socket: TcpStream,
+    pub phase: Phase,
+    pub session: Option<Session>,
+    pub account: Account,
+    /// Events without a sequence number.
+    pub unnumbered: u64,
+    response: Response,
+    page: Vec<u8>,
+    events: Events,
+}
+
+impl Client {
+    /// Begins to connect as client number `index`.
+    pub fn dial(server: SocketAddr, index: usize) -> Result<Client, LoadError> {
+        Ok(Client {
+            socket: dial(server, index).map_err(|source| LoadError::Connect { index, source })?,
+            phase: Phase::Connecting,
+            session: None,
+            account: Account::default(),
+            unnumbered: 0,
+            response: Response::default(),
+            page: Vec::new(),
+            events: Events::default(),
+        })
+    }
+
+    /// The socket is writable: asks for the page, or for the stream once the page is known.
+    pub fn ask(&mut self, server: SocketAddr, dialect: Dialect) -> io::Result<()> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        let wants_page = dialect == Dialect::Autovia && self.session.is_none();
+        let (request, phase) = if wants_page {
+            (page_request(server), Phase::Page)
+        } else {
+            (
+                stream_request(server, self.session.as_ref()),
+                Phase::Opening,
+            )
+        };
+        // A fresh socket takes a few hundred bytes whole.
+        self.socket.write_all(request.as_bytes())?;
+        self.response = Response::default();
+        self.phase = phase;
+        Ok(())
+    }
+
+    /// Reads once. `None` where nothing was there; 0 where the server has closed.
+    pub fn read<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+        match self.socket.read(buffer) {
+            Ok(count) => Ok(Some(&buffer[..count])),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in what arrived while the page was loading. True once the page is complete and the session known.
+    pub fn take_page(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+        let page = &mut self.page;
+        self.response
+            .feed(bytes, &mut |piece| page.extend_from_slice(piece))?;
+        if !self.response.is_done() {
+            return Ok(false);
+        }
+        if let Some(head) = self.response.head() {
+            self.session = Some(Session::from_page(head, &self.page)?);
+        }
+        self.page = Vec::new();
+        Ok(true)
+    }
+
+    /// Whether the connection can't be used for another request.
+    pub fn is_closing(&self) -> bool {
+        self.response.head().is_some_and(|head| head.closes)
+    }
+
+    /// Replaces a connection that the server closes after the page.
+    pub fn redial(&mut self, server: SocketAddr, index: usize) -> Result<(), LoadError> {
+        self.socket = dial(server, index).map_err(|source| LoadError::Connect { index, source })?;
+        self.phase = Phase::Connecting;
+        Ok(())
+    }
+
+    /// Takes in what arrived on the stream; `asked` is the number of the latest tick.
+    pub fn take_events(&mut self, bytes: &[u8], asked: u64) -> Result<(), LoadError> {
+        let (events, account, unnumbered) =
+            (&mut self.events, &mut self.account, &mut self.unnumbered);
+        self.response.feed(bytes, &mut |body| {
+            events.feed(body, &mut |seq| match seq {
+                Some(seq) => account.book(seq, asked),
+                None => *unnumbered += 1,
+            });
+        })?;
+        if self.phase == Phase::Opening
+            && let Some(head) = self.response.head()
+        {
+            if head.status != 200 {
+                return Err(LoadError::StreamRefused {
+                    status: head.status,
+                });
+            }
+            self.phase = Phase::Live;
+        }
+        Ok(())
+    }
+}
+
+fn dial(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let source = u32::try_from(index).unwrap_or_default() % SOURCES + 2;
+    let source = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() + source);
+    bind(&socket, &SocketAddrV4::new(source, 0))?;
+    match connect(&socket, &server) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(TcpStream::from(socket))
+}

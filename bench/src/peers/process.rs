@@ -1,0 +1,237 @@
+//! A server as a process of its own: built with the bench's own profile, started on its core, ended with its owner.
+//!
+//! Each of the programs here says on its first line of output where it listens and ends when its standard input
+//! is closed, so none outlives a bench that is killed.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use clap::ValueEnum;
+
+use crate::cpu;
+use crate::load::Dialect;
+
+const LISTENING: &str = "listening on ";
+
+/// A server to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Peer {
+    /// One thread, epoll, one `send(2)` per stream.
+    FloorEpoll,
+    /// The same with batched io_uring sends.
+    FloorUring,
+    /// axum + tokio, server-sent events from a broadcast channel.
+    Axum,
+    /// autovia with one page of the bench's own app.
+    Autovia,
+}
+
+/// Why a server could not be built or started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// cargo failed.
+    #[error(
+        "cargo could not build {programs:?} ({reason}): run the command above by hand, or leave the server out with --servers"
+    )]
+    Build {
+        /// What was to be built.
+        programs: Vec<String>,
+        /// How cargo ended.
+        reason: String,
+    },
+    /// The program is not there or may not run.
+    #[error("{program} can't be started ({source}): build it first, or give its path")]
+    Spawn {
+        /// The path tried.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended, or said something else.
+    #[error("{program} began with {line:?} instead of \"{LISTENING}<address>\"")]
+    NotListening {
+        /// The path tried.
+        program: PathBuf,
+        /// Its first line.
+        line: String,
+    },
+}
+
+impl Peer {
+    /// All of them, the floor first: the others are compared with it.
+    pub const ALL: [Peer; 4] = [
+        Peer::FloorEpoll,
+        Peer::FloorUring,
+        Peer::Axum,
+        Peer::Autovia,
+    ];
+
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::FloorEpoll => "floor-epoll",
+            Peer::FloorUring => "floor-uring",
+            Peer::Axum => "axum",
+            Peer::Autovia => "autovia",
+        }
+    }
+
+    /// How its clients talk to it.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Peer::Autovia => Dialect::Autovia,
+            _ => Dialect::Plain,
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Peer::FloorEpoll | Peer::FloorUring => "bench-floor",
+            Peer::Axum => "bench-axum",
+            Peer::Autovia => "bench-app",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Peer::FloorEpoll => &["--by", "epoll"],
+            Peer::FloorUring => &["--by", "uring"],
+            Peer::Axum => &[],
+            Peer::Autovia => &["--shards", "1"],
+        }
+    }
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+    autovia: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Beside this executable; `autovia` replaces the bench's own app by another program with the same page.
+    pub fn beside_this(autovia: Option<PathBuf>) -> io::Result<Programs> {
+        let folder = std::env::current_exe()?
+            .parent()
+            .map(Path::to_owned)
+            .unwrap_or_default();
+        Ok(Programs { folder, autovia })
+    }
+
+    /// Builds what `peers` need with the profile that this program was built with.
+    pub fn build(&self, peers: &[Peer]) -> Result<(), StartError> {
+        let given = |peer: &Peer| *peer == Peer::Autovia && self.autovia.is_some();
+        let mut programs: Vec<&str> = peers
+            .iter()
+            .filter(|peer| !given(peer))
+            .map(|peer| peer.program())
+            .collect();
+        programs.sort_unstable();
+        programs.dedup();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .arg("build")
+            .arg("--manifest-path")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        cargo
+            .arg("--target-dir")
+            .arg(self.folder.parent().unwrap_or(&self.folder));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        for program in &programs {
+            cargo.args(["--bin", program]);
+        }
+        let reason = match cargo.status() {
+            Ok(status) if status.success() => return Ok(()),
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Err(StartError::Build {
+            programs: programs.into_iter().map(str::to_owned).collect(),
+            reason,
+        })
+    }
+
+    /// Starts `peer` on `core`, or anywhere if there is none to spare.
+    pub fn start(&self, peer: Peer, core: Option<usize>) -> Result<Running, StartError> {
+        let path = match &self.autovia {
+            Some(path) if peer == Peer::Autovia => path.clone(),
+            _ => self.folder.join(peer.program()),
+        };
+        let mut command = Command::new(path);
+        command.args(peer.arguments());
+        Running::start(command, core)
+    }
+}
+
+/// A server that answers. Dropped: killed.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Running {
+    /// Starts `command` on `core` and waits for the line that says where it listens.
+    pub fn start(mut command: Command, core: Option<usize>) -> Result<Running, StartError> {
+        let program = PathBuf::from(command.get_program());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            cpu::started_on(core, || command.spawn()).map_err(|source| StartError::Spawn {
+                program: program.clone(),
+                source,
+            })?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.as_mut() {
+            // An unreadable line is an empty one: the message below says the same.
+            _ = BufReader::new(output).read_line(&mut line);
+        }
+        let address = line
+            .trim_end()
+            .strip_prefix(LISTENING)
+            .and_then(|address| address.parse().ok());
+        let Some(address) = address else {
+            stop(&mut child);
+            return Err(StartError::NotListening { program, line });
+        };
+        Ok(Running { child, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it. What the kernel had taken for the streams still reaches them, then they end.
+    pub fn kill(mut self) {
+        stop(&mut self.child);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+    }
+}
+
+fn stop(child: &mut Child) {
+    // Both fail only where the process has already been waited for.
+    _ = child.kill();
+    _ = child.wait();
+}
+
+/// Says where this program listens: the line that [`Running::start`] waits for.
+pub fn announce(address: SocketAddr) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{LISTENING}{address}")?;
+    output.flush()
+}
