@@ -65,7 +65,7 @@ export function note(text, click, button, onButton) {
   if (click) it.box.dataset.action = click.name
   notes.add(it)
   page.getElementById('via-notes')?.append(it.box)
-  place(it)
+  place()
 }
 
 // The action has worked: what was said about it before is no longer true.
@@ -89,19 +89,28 @@ export function brand(click, text) {
   if (el) el.title = text
 }
 
-function place({ box, click }) {
-  const el = click && here(click)
-  const at = el?.getBoundingClientRect()
-  const loose = !at || (!at.width && !at.height)
-  box.classList.toggle('via-loose', loose)
-  if (loose) return
-  const room = html.clientWidth - box.offsetWidth - 8
-  box.style.left = `${Math.max(8, Math.min(at.left, room)) + scrollX}px`
-  box.style.top = `${at.bottom + scrollY + 6}px`
-}
+// Notes follow their buttons when the page around them changes, and don't cover each other.
+export const placeNotes = () => notes.size && requestAnimationFrame(place)
 
-// Notes follow their buttons when the page around them changes.
-export const placeNotes = () => notes.size && requestAnimationFrame(() => notes.forEach(place))
+function place() {
+  const taken = []
+  for (const { box, click } of notes) {
+    const el = click && here(click)
+    const at = el?.getBoundingClientRect()
+    const loose = !at || (!at.width && !at.height)
+    box.classList.toggle('via-loose', loose)
+    if (loose) continue
+    const [width, height] = [box.offsetWidth, box.offsetHeight]
+    const left = Math.max(8, Math.min(at.left, html.clientWidth - width - 8))
+    let top = at.bottom + 6
+    for (const other of taken)
+      if (left < other.left + other.width && other.left < left + width && top < other.end && other.top < top + height)
+        top = other.end + 4
+    taken.push({ left, width, top, end: top + height })
+    box.style.left = `${left + scrollX}px`
+    box.style.top = `${top + scrollY}px`
+  }
+}
 addEventListener('resize', placeNotes)
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && notes.size) close([...notes].pop())
