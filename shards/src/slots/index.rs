@@ -124,6 +124,21 @@ impl Index {
         }
     }
 
+    /// How many rows the chains hold together, and the longest. Lock held.
+    pub(super) fn chained(&self, _lock: &mut Rows) -> (usize, usize) {
+        let lengths = self.heads.iter().map(|head| {
+            let first = head.load(Ordering::Relaxed) & ROW_MASK;
+            std::iter::successors((first != END).then_some(first), |&row| {
+                let next = self.places[row as usize].link.load(Ordering::Relaxed) & ROW_MASK;
+                (next != END).then_some(next)
+            })
+            .count()
+        });
+        lengths.fold((0, 0), |(sum, longest), length| {
+            (sum + length, longest.max(length))
+        })
+    }
+
     fn look<T>(
         &self,
         buffers: &Buffers,

@@ -193,6 +193,13 @@ impl SlotTable {
         Ok(Index::bucket(self.index.home(&Key::new(key)?)))
     }
 
+    /// How many rows all chains hold together, and the longest of them, so that tests see that removed
+    /// rows leave nothing behind.
+    #[doc(hidden)]
+    pub fn chained(&self) -> (usize, usize) {
+        self.index.chained(&mut lock(&self.rows))
+    }
+
     /// The row of `key`.
     ///
     /// # Errors

@@ -1,0 +1,348 @@
+//! The mesh beside a model of what each member has still to hear, its bounds, and threads that sleep.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+
+use autovia_shards::{Doorbell, Endpoint, Invalidation, MeshConfig, Received, mesh};
+use proptest::prelude::*;
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+fn silent(members: usize) -> Vec<Wake> {
+    (0..members).map(|_| Box::new(|| ()) as Wake).collect()
+}
+
+fn small() -> MeshConfig {
+    MeshConfig {
+        invalidation_capacity: 2,
+        parcel_capacity: 2,
+        pending_max: 4,
+    }
+}
+
+fn scope(scope: u64) -> Invalidation {
+    Invalidation { kind: 1, scope }
+}
+
+#[test]
+fn the_bell_calls_once_per_sleep_and_never_while_awake() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let bell = Doorbell::new(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    bell.ring();
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+    bell.announce();
+    bell.ring();
+    bell.ring();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    bell.awake();
+    bell.ring();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    bell.announce();
+    bell.awake();
+    bell.ring();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_flush_rings_each_sleeper_once_and_only_who_was_sent_something() {
+    let calls: Vec<_> = (0..3).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+    let wakes = calls
+        .iter()
+        .map(|calls| {
+            let calls = Arc::clone(calls);
+            Box::new(move || {
+                calls.fetch_add(1, Ordering::Relaxed);
+            }) as Wake
+        })
+        .collect();
+    let mut ends = mesh::<u32>(wakes, MeshConfig::default());
+    assert!(ends[1].may_sleep(|| true));
+    assert!(ends[2].may_sleep(|| true));
+    for i in 0..10 {
+        ends[0].invalidate(1, scope(i));
+    }
+    ends[0].send(1, 5).unwrap();
+    let seen = || -> Vec<_> { calls.iter().map(|c| c.load(Ordering::Relaxed)).collect() };
+    assert_eq!(seen(), [0, 0, 0]);
+    assert!(ends[0].flush());
+    assert!(ends[0].flush());
+    assert_eq!(seen(), [0, 1, 0]);
+    ends[0].bell(2).ring();
+    assert_eq!(seen(), [0, 1, 1]);
+}
+
+#[test]
+fn sleep_is_refused_while_something_is_there() {
+    let mut ends = mesh::<u32>(silent(2), small());
+    ends[0].invalidate(1, scope(1));
+    assert!(!ends[1].may_sleep(|| true));
+    assert_eq!(ends[1].receive(|_, _| ()), 1);
+    assert!(!ends[1].may_sleep(|| false), "something else is there");
+    assert!(ends[1].may_sleep(|| true));
+    ends[1].woke();
+    ends[0].send(1, 9).unwrap();
+    assert!(!ends[1].may_sleep(|| true));
+}
+
+#[test]
+fn a_full_parcel_lane_gives_back_and_room_keeps_its_sender_awake_once() {
+    let mut ends = mesh::<u32>(silent(2), small());
+    ends[0].send(1, 1).unwrap();
+    ends[0].send(1, 2).unwrap();
+    assert_eq!(ends[0].send(1, 3), Err(3));
+    assert!(ends[0].may_sleep(|| true), "no room: sleep");
+    let mut got = Vec::new();
+    ends[1].receive(|from, parcel| got.push((from, parcel)));
+    assert_eq!(got, [(0, Received::Parcel(1)), (0, Received::Parcel(2))]);
+    assert!(!ends[0].may_sleep(|| true), "room: try again");
+    assert!(ends[0].may_sleep(|| true), "given up: sleep");
+}
+
+#[test]
+fn room_wakes_a_sender_that_sleeps_with_something_pending() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let mut wakes = silent(2);
+    wakes[0] = Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut ends = mesh::<u32>(wakes, small());
+    for i in 0..3 {
+        ends[0].invalidate(1, scope(i));
+    }
+    assert!(ends[0].may_sleep(|| true));
+    assert_eq!(ends[1].receive(|_, _| ()), 2);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    ends[0].woke();
+    assert!(ends[0].flush());
+    let mut got = Vec::new();
+    ends[1].receive(|_, received| got.push(received));
+    assert_eq!(got, [Received::Invalidation(scope(2))]);
+}
+
+#[test]
+fn past_the_bound_the_slowest_gets_everything_and_the_others_keep_their_details() {
+    let mut ends = mesh::<u32>(silent(3), small());
+    for i in 0..4 {
+        ends[0].invalidate(2, scope(i));
+    }
+    for i in 0..6 {
+        ends[0].invalidate(1, scope(i));
+    }
+    let drain = |ends: &mut Vec<Endpoint<u32>>, member: usize| {
+        let mut got = Vec::new();
+        loop {
+            let all = ends[0].flush();
+            let count = ends[member].receive(|_, received| got.push(received));
+            if all && count == 0 {
+                return got;
+            }
+            if count == 0 {
+                // The other member's lane is full, which is not this one's business.
+                return got;
+            }
+        }
+    };
+    let got = drain(&mut ends, 1);
+    assert_eq!(got.len(), 3);
+    assert_eq!(got[2], Received::Everything);
+    let got: HashSet<_> = drain(&mut ends, 2).into_iter().map(text).collect();
+    let want: HashSet<_> = (0..4)
+        .map(|i| text(Received::Invalidation(scope(i))))
+        .collect();
+    assert_eq!(got, want);
+}
+
+fn text(received: Received<u32>) -> String {
+    format!("{received:?}")
+}
+
+#[test]
+fn a_member_that_is_gone_holds_up_nobody() {
+    let mut ends = mesh::<Box<u32>>(silent(2), small());
+    drop(ends.pop());
+    let end = &mut ends[0];
+    assert!(end.is_gone(1));
+    for i in 0..10 {
+        end.invalidate(1, scope(i));
+    }
+    assert!(end.flush());
+    assert!(end.send(1, Box::new(1)).is_err());
+    assert!(end.may_sleep(|| true));
+}
+
+#[test]
+#[should_panic(expected = "member 0 sent to member 0")]
+fn a_member_does_not_send_to_itself() {
+    mesh::<u32>(silent(2), small())[0].invalidate(0, scope(0));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Invalidate { from: usize, to: usize, scope: u64 },
+    Others { from: usize, scope: u64 },
+    Send { from: usize, to: usize },
+    Flush { from: usize },
+    Receive { by: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let pair = (0usize..3, 1usize..3).prop_map(|(from, step)| (from, (from + step) % 3));
+    let step = prop_oneof![
+        4 => (pair.clone(), 0u64..8).prop_map(|((from, to), scope)| Step::Invalidate { from, to, scope }),
+        1 => (0usize..3, 0u64..8).prop_map(|(from, scope)| Step::Others { from, scope }),
+        2 => pair.prop_map(|(from, to)| Step::Send { from, to }),
+        1 => (0usize..3).prop_map(|from| Step::Flush { from }),
+        1 => (0usize..3).prop_map(|by| Step::Receive { by }),
+    ];
+    prop::collection::vec(step, 0..300)
+}
+
+/// What each member has still to hear from each other: scopes, and parcels in order.
+#[derive(Default)]
+struct Owed {
+    scopes: [[HashSet<u64>; 3]; 3],
+    parcels: [[std::collections::VecDeque<u64>; 3]; 3],
+}
+
+impl Owed {
+    fn receive(&mut self, end: &mut Endpoint<u64>) -> usize {
+        let by = end.id();
+        end.receive(|from, received| match received {
+            Received::Invalidation(it) => {
+                self.scopes[from][by].remove(&it.scope);
+            }
+            Received::Everything => self.scopes[from][by].clear(),
+            Received::Parcel(parcel) => {
+                assert_eq!(Some(parcel), self.parcels[from][by].pop_front());
+            }
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_invalidation_and_every_parcel_arrives(steps in steps()) {
+        let mut ends = mesh::<u64>(silent(3), small());
+        let mut owed = Owed::default();
+        let mut next = 0;
+        for step in steps {
+            match step {
+                Step::Invalidate { from, to, scope: number } => {
+                    ends[from].invalidate(to, scope(number));
+                    owed.scopes[from][to].insert(number);
+                }
+                Step::Others { from, scope: number } => {
+                    ends[from].invalidate_others(scope(number));
+                    for to in (0..3).filter(|&to| to != from) {
+                        owed.scopes[from][to].insert(number);
+                    }
+                }
+                Step::Send { from, to } => {
+                    let full = owed.parcels[from][to].len() == 2;
+                    let sent = ends[from].send(to, next);
+                    prop_assert_eq!(sent, if full { Err(next) } else { Ok(()) });
+                    if !full {
+                        owed.parcels[from][to].push_back(next);
+                    }
+                    next += 1;
+                }
+                Step::Flush { from } => {
+                    ends[from].flush();
+                }
+                Step::Receive { by } => {
+                    owed.receive(&mut ends[by]);
+                }
+            }
+        }
+        for _ in 0..10 {
+            for end in &mut ends {
+                end.flush();
+            }
+            for end in &mut ends {
+                owed.receive(end);
+            }
+        }
+        prop_assert!(owed.scopes.iter().flatten().all(HashSet::is_empty));
+        prop_assert!(owed.parcels.iter().flatten().all(|queue| queue.is_empty()));
+        for end in &mut ends {
+            prop_assert!(end.flush());
+            // A refused parcel whose lane has room now keeps its sender awake, once.
+            end.may_sleep(|| true);
+            prop_assert!(end.may_sleep(|| true));
+        }
+    }
+}
+
+/// Three threads that really sleep pass tokens on until each has been everywhere often enough. A lost
+/// wake-up shows as a test that does not end.
+#[test]
+fn tokens_go_round_between_threads_that_sleep() {
+    const ROUNDS: u32 = 3_000;
+    let threads: Vec<_> = (0..3)
+        .map(|_| Arc::new(std::sync::OnceLock::<Thread>::new()))
+        .collect();
+    let wakes = threads
+        .iter()
+        .map(|thread| {
+            let thread = Arc::clone(thread);
+            Box::new(move || thread.get().unwrap().unpark()) as Wake
+        })
+        .collect();
+    let ready = Arc::new(std::sync::Barrier::new(3));
+    let handles: Vec<_> = mesh::<u32>(wakes, small())
+        .into_iter()
+        .map(|mut end| {
+            let (me, ready) = (Arc::clone(&threads[end.id()]), Arc::clone(&ready));
+            thread::spawn(move || {
+                me.set(thread::current()).unwrap();
+                ready.wait();
+                let (next, mut seen) = ((end.id() + 1) % 3, 0);
+                let mut keep = Vec::new();
+                if end.id() == 0 {
+                    keep.extend([0; 5]);
+                }
+                let mut ended = 0;
+                // Five tokens; each ends at every member once its count is full.
+                while ended < 5 || !keep.is_empty() {
+                    end.receive(|_, received| {
+                        if let Received::Parcel(token) = received {
+                            seen += 1;
+                            if token >= ROUNDS {
+                                ended += 1;
+                            }
+                            if token < ROUNDS + 2 {
+                                keep.push(token + 1);
+                            }
+                        }
+                    });
+                    while let Some(token) = keep.pop() {
+                        if let Err(token) = end.send(next, token) {
+                            keep.push(token);
+                            break;
+                        }
+                        end.invalidate(next, scope(token.into()));
+                    }
+                    if (ended < 5 || !keep.is_empty()) && end.may_sleep(|| true) {
+                        thread::park();
+                        end.woke();
+                    }
+                }
+                end.flush();
+                seen
+            })
+        })
+        .collect();
+    let seen: u32 = handles
+        .into_iter()
+        .map(|handle| handle.join().unwrap())
+        .sum();
+    assert_eq!(seen, 5 * (ROUNDS + 3));
+}
