@@ -1,5 +1,5 @@
 //! Starting, watching and stopping the server.
 
 pub mod config;
-//pub mod doctor;
-//pub mod logging;
+pub mod doctor;
+pub mod logging;

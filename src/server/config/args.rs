@@ -34,6 +34,7 @@ const STATE: &str = "State";
 /// assert_eq!(args.server.port, Some(8080));
 /// ```
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct ServerArgs {
     /// How many shards to run.
     #[arg(long, value_name = "N", value_parser = s::SHARDS.parser(), help = s::SHARDS.help())]

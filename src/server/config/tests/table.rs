@@ -34,6 +34,14 @@ fn help_tells_each_default_and_variable() {
 }
 
 #[test]
+fn help_opens_with_the_words_of_the_app() {
+    let command = App::command();
+    let about = command.get_about().unwrap().to_string();
+    assert_eq!(about, "An app's own binary, with an option of its own");
+    assert_eq!(command.get_long_about(), None);
+}
+
+#[test]
 fn a_limit_names_flag_default_and_bounds() {
     assert_eq!(
         settings::BODY_BYTES.limit_text(2048),
