@@ -2,7 +2,7 @@
 //!
 //! The server and `autovia doctor` ask the same questions and use the same words: what the
 //! server refuses to start for is exactly what doctor calls a failure. Finding something out
-//! ([`ring`], [`machine`]) is kept apart from judging it ([`judge`]), so that each judgement can
+//! (`ring`, `machine`) is kept apart from judging it (`judge`), so that each judgement can
 //! be tested on a machine that has nothing wrong with it.
 
 #![forbid(unsafe_code)]
