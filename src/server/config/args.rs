@@ -1,0 +1,155 @@
+//! The command line: clap `Args`, to be flattened into the `Parser` of an app's own binary.
+//!
+//! Every field is empty until somebody says something, so that flag, environment, file and
+//! default can be told apart. The environment is not clap's business here: an error has to name
+//! the variable, and an unknown variable is an error too.
+
+use std::path::PathBuf;
+
+use super::settings as s;
+use super::value::{BrokerKind, LogFilter, LogFormat, TrustedOrigin, parse_switch};
+
+const PAGES: &str = "Life of a page";
+const SAFETY: &str = "Sessions and origins";
+const STREAMS: &str = "Streams";
+const REQUESTS: &str = "Requests";
+const STATE: &str = "State";
+
+/// Options of the server; see the table in `docs/configuration.md`.
+///
+/// ```
+/// use autovia::server::config::ServerArgs;
+/// use clap::Parser;
+///
+/// #[derive(Parser)]
+/// struct Args {
+///     #[command(flatten)]
+///     server: ServerArgs,
+///     /// The app's own option
+///     #[arg(long, default_value = "chat.db")]
+///     database: String,
+/// }
+///
+/// let args = Args::parse_from(["chat", "--port", "8080"]);
+/// assert_eq!(args.server.port, Some(8080));
+/// ```
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(about = None, long_about = None)]
+pub struct ServerArgs {
+    /// How many shards to run.
+    #[arg(long, value_name = "N", value_parser = s::SHARDS.parser(), help = s::SHARDS.help())]
+    pub shards: Option<u64>,
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", help = s::HOST.help())]
+    pub host: Option<String>,
+    /// Port to listen on; 0 is any free one.
+    #[arg(long, value_name = "PORT", value_parser = s::PORT.parser(), help = s::PORT.help())]
+    pub port: Option<u64>,
+    /// TOML file with options.
+    #[arg(long, value_name = "FILE", help = s::CONFIG.help())]
+    pub config: Option<PathBuf>,
+    /// What is logged.
+    #[arg(long, value_name = "LEVEL", value_parser = LogFilter::parse, help = s::LOG_LEVEL.help())]
+    pub log_level: Option<LogFilter>,
+    /// How a log line looks.
+    #[arg(long, value_name = "FORMAT", value_enum, help = s::LOG_FORMAT.help())]
+    pub log_format: Option<LogFormat>,
+    /// Development mode.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help = s::DEV.help())]
+    pub dev: Option<bool>,
+    /// What carries broadcasts.
+    #[arg(long, value_name = "BROKER", value_enum, help = s::BROKER.help())]
+    pub broker: Option<BrokerKind>,
+    /// Folder of template files.
+    #[arg(long, value_name = "FOLDER", help = s::TEMPLATE_DIR.help())]
+    pub template_dir: Option<PathBuf>,
+
+    /// File of keys that sign session ids.
+    #[arg(long, value_name = "FILE", help_heading = SAFETY, help = s::SESSION_KEY_FILE.help())]
+    pub session_key_file: Option<PathBuf>,
+    /// Cookies for https only.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAFETY, help = s::SECURE_COOKIE.help())]
+    pub secure_cookie: Option<bool>,
+    /// Origins that may send actions.
+    #[arg(long, value_name = "ORIGIN", value_parser = TrustedOrigin::parse, value_delimiter = ',', help_heading = SAFETY, help = s::TRUSTED_ORIGIN.help())]
+    pub trusted_origin: Vec<TrustedOrigin>,
+
+    /// Heartbeat of idle streams; 0 is never.
+    #[arg(long, value_name = "SECONDS", value_parser = s::HEARTBEAT_SECONDS.parser(), help_heading = STREAMS, hide_short_help = true, help = s::HEARTBEAT_SECONDS.help())]
+    pub heartbeat_seconds: Option<u64>,
+    /// Renders per second and scope; 0 is no bound.
+    #[arg(long, value_name = "N", value_parser = s::SCOPE_RATE.parser(), help_heading = STREAMS, hide_short_help = true, help = s::SCOPE_RATE.help())]
+    pub scope_rate: Option<u64>,
+    /// Streams of one page.
+    #[arg(long, value_name = "N", value_parser = s::STREAMS_PER_CONTEXT.parser(), help_heading = STREAMS, hide_short_help = true, help = s::STREAMS_PER_CONTEXT.help())]
+    pub streams_per_context: Option<u64>,
+    /// Bytes that may wait for one stream.
+    #[arg(long, value_name = "BYTES", value_parser = s::OUTBOX_BYTES.parser(), help_heading = STREAMS, hide_short_help = true, help = s::OUTBOX_BYTES.help())]
+    pub outbox_bytes: Option<u64>,
+    /// Time that a slow reader is waited for.
+    #[arg(long, value_name = "SECONDS", value_parser = s::OUTBOX_SECONDS.parser(), help_heading = STREAMS, hide_short_help = true, help = s::OUTBOX_SECONDS.help())]
+    pub outbox_seconds: Option<u64>,
+
+    /// Time from page to stream.
+    #[arg(long, value_name = "SECONDS", value_parser = s::RENDER_SECONDS.parser(), help_heading = PAGES, hide_short_help = true, help = s::RENDER_SECONDS.help())]
+    pub render_seconds: Option<u64>,
+    /// Time without a stream until a page is parked.
+    #[arg(long, value_name = "SECONDS", value_parser = s::AWAY_SECONDS.parser(), help_heading = PAGES, hide_short_help = true, help = s::AWAY_SECONDS.help())]
+    pub away_seconds: Option<u64>,
+    /// Time that a parked page is kept.
+    #[arg(long, value_name = "SECONDS", value_parser = s::PARK_SECONDS.parser(), help_heading = PAGES, hide_short_help = true, help = s::PARK_SECONDS.help())]
+    pub park_seconds: Option<u64>,
+    /// Number of parked pages.
+    #[arg(long, value_name = "N", value_parser = s::PARKED_MAX.parser(), help_heading = PAGES, hide_short_help = true, help = s::PARKED_MAX.help())]
+    pub parked_max: Option<u64>,
+    /// Pages of one session.
+    #[arg(long, value_name = "N", value_parser = s::CONTEXTS_PER_SESSION.parser(), help_heading = PAGES, hide_short_help = true, help = s::CONTEXTS_PER_SESSION.help())]
+    pub contexts_per_session: Option<u64>,
+    /// Pages of all sessions.
+    #[arg(long, value_name = "N", value_parser = s::CONTEXTS_MAX.parser(), help_heading = PAGES, hide_short_help = true, help = s::CONTEXTS_MAX.help())]
+    pub contexts_max: Option<u64>,
+    /// Time of one action.
+    #[arg(long, value_name = "SECONDS", value_parser = s::ACTION_TIMEOUT_SECONDS.parser(), help_heading = PAGES, hide_short_help = true, help = s::ACTION_TIMEOUT_SECONDS.help())]
+    pub action_timeout: Option<u64>,
+    /// Waiting actions of one page.
+    #[arg(long, value_name = "N", value_parser = s::ACTION_QUEUE.parser(), help_heading = PAGES, hide_short_help = true, help = s::ACTION_QUEUE.help())]
+    pub action_queue: Option<u64>,
+    /// Time of one load.
+    #[arg(long, value_name = "SECONDS", value_parser = s::LOAD_TIMEOUT_SECONDS.parser(), help_heading = PAGES, hide_short_help = true, help = s::LOAD_TIMEOUT_SECONDS.help())]
+    pub load_timeout: Option<u64>,
+
+    /// Size of a request's head.
+    #[arg(long, value_name = "BYTES", value_parser = s::HEADER_BYTES.parser(), help_heading = REQUESTS, hide_short_help = true, help = s::HEADER_BYTES.help())]
+    pub header_bytes: Option<u64>,
+    /// Size of a request's body.
+    #[arg(long, value_name = "BYTES", value_parser = s::BODY_BYTES.parser(), help_heading = REQUESTS, hide_short_help = true, help = s::BODY_BYTES.help())]
+    pub body_bytes: Option<u64>,
+    /// Size of an action's JSON.
+    #[arg(long, value_name = "BYTES", value_parser = s::SIGNALS_BYTES.parser(), help_heading = REQUESTS, hide_short_help = true, help = s::SIGNALS_BYTES.help())]
+    pub signals_bytes: Option<u64>,
+    /// Time for the head of a request.
+    #[arg(long, value_name = "SECONDS", value_parser = s::HEADER_SECONDS.parser(), help_heading = REQUESTS, hide_short_help = true, help = s::HEADER_SECONDS.help())]
+    pub header_seconds: Option<u64>,
+    /// Time of an idle connection.
+    #[arg(long, value_name = "SECONDS", value_parser = s::IDLE_SECONDS.parser(), help_heading = REQUESTS, hide_short_help = true, help = s::IDLE_SECONDS.help())]
+    pub idle_seconds: Option<u64>,
+    /// Time to leave in order.
+    #[arg(long, value_name = "SECONDS", value_parser = s::DRAIN_SECONDS.parser(), hide_short_help = true, help = s::DRAIN_SECONDS.help())]
+    pub drain_seconds: Option<u64>,
+    /// Time until a silent shard ends the process.
+    #[arg(long, value_name = "SECONDS", value_parser = s::HANG_SECONDS.parser(), hide_short_help = true, help = s::HANG_SECONDS.help())]
+    pub hang_seconds: Option<u64>,
+
+    /// Rows of the global state.
+    #[arg(long, value_name = "N", value_parser = s::GLOBAL_ROWS.parser(), help_heading = STATE, hide_short_help = true, help = s::GLOBAL_ROWS.help())]
+    pub global_rows: Option<u64>,
+    /// Value size of the global state.
+    #[arg(long, value_name = "BYTES", value_parser = s::GLOBAL_VALUE_BYTES.parser(), help_heading = STATE, hide_short_help = true, help = s::GLOBAL_VALUE_BYTES.help())]
+    pub global_value_bytes: Option<u64>,
+    /// Rows of the shared signals.
+    #[arg(long, value_name = "N", value_parser = s::SHARED_ROWS.parser(), help_heading = STATE, hide_short_help = true, help = s::SHARED_ROWS.help())]
+    pub shared_rows: Option<u64>,
+    /// Value size of the shared signals.
+    #[arg(long, value_name = "BYTES", value_parser = s::SHARED_VALUE_BYTES.parser(), help_heading = STATE, hide_short_help = true, help = s::SHARED_VALUE_BYTES.help())]
+    pub shared_value_bytes: Option<u64>,
+}

@@ -1,0 +1,5 @@
+//! Starting, watching and stopping the server.
+
+pub mod config;
+pub mod doctor;
+pub mod logging;
