@@ -90,18 +90,24 @@ impl Browser {
         self.open("tab")
     }
 
-    /// Windows that pages have opened by themselves since `known`.
-    pub fn other_windows(&self, known: &[&Window]) -> Vec<Window> {
-        let handles = self
-            .session
-            .get("/window/handles")
-            .expect("the browser lives");
-        let handles = handles.as_array().cloned().unwrap_or_default();
-        handles
-            .iter()
-            .map(|handle| Window::new(Arc::clone(&self.session), text_of(handle)))
-            .filter(|window| known.iter().all(|known| !known.is_same(window)))
-            .collect()
+    /// A second window with the same page, as by "duplicate tab": the same address, and a copy of
+    /// the page's sessionStorage.
+    pub fn duplicate(&self, window: &Window) -> Window {
+        let before = self.handles();
+        window.run("window.open(location.href, '_blank', 'popup');", json!([]));
+        let handle = window.wait("the second window", |_| {
+            self.handles()
+                .into_iter()
+                .find(|handle| !before.contains(handle))
+        });
+        let copy = Window::new(Arc::clone(&self.session), handle);
+        copy.wait_true("location.href !== 'about:blank' && document.readyState === 'complete'");
+        copy
+    }
+
+    /// How many windows and tabs are open.
+    pub fn window_count(&self) -> usize {
+        self.handles().len()
     }
 
     /// Every error on any console of this browser so far: thrown by scripts, written by scripts,
@@ -126,6 +132,19 @@ impl Browser {
     /// Forgets the errors so far.
     pub fn forget_console_errors(&self) {
         self.session.forget_console_errors();
+    }
+
+    fn handles(&self) -> Vec<String> {
+        let handles = self
+            .session
+            .get("/window/handles")
+            .expect("the browser lives");
+        handles
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text_of)
+            .collect()
     }
 
     fn open(&self, kind: &str) -> Window {

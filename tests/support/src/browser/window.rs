@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::driver::{Refused, Session, decode_base64};
 use crate::deadline::Deadline;
 
+/// How many pages are opened at most in search of one on the wanted shard.
+const SHARD_TRIES: usize = 64;
+
 /// How often a page is asked again while a test waits for it.
 const POLL_PAUSE: Duration = Duration::from_millis(15);
 
@@ -48,10 +51,6 @@ impl Window {
         Self { session, handle }
     }
 
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.handle == other.handle
-    }
-
     /// Opens an address and waits until the page is loaded.
     pub fn goto(&self, url: &str) {
         self.post("/url", &json!({ "url": url }));
@@ -63,6 +62,30 @@ impl Window {
             "const [url] = arguments; setTimeout(() => { location.href = url; }, 0);",
             json!([url]),
         );
+    }
+
+    /// Opens an address again and again until the page lives on this shard, then waits for its
+    /// stream: pages are placed evenly, so a few tries find one.
+    pub fn goto_on_shard(&self, url: &str, shard: u16) {
+        for _ in 0..SHARD_TRIES {
+            self.goto(url);
+            if self.shard() == shard {
+                return self.wait_streaming();
+            }
+        }
+        panic!("{SHARD_TRIES} pages of {url} and none on shard {shard}");
+    }
+
+    /// The shard that serves this page, as its footer says.
+    pub fn shard(&self) -> u16 {
+        let text = self.text("#shard");
+        text.parse()
+            .unwrap_or_else(|_| panic!("#shard holds {text:?}, no number"))
+    }
+
+    /// Waits until the page's stream is open.
+    pub fn wait_streaming(&self) {
+        self.wait_true("document.documentElement.dataset.viaStream === 'open'");
     }
 
     /// Loads the page again.

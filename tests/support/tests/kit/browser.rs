@@ -114,7 +114,16 @@ fn a_window_hides_goes_offline_changes_its_looks_and_finds_its_way_back() {
         &bytes[..bytes.len().min(8)]
     );
 
+    second.goto_on_shard(&address, 3);
+    second.run("sessionStorage.draft = 'half a sent';", json!([]));
+    let copy = browser.duplicate(&second);
+    assert_eq!(copy.eval("sessionStorage.draft"), "half a sent");
+    copy.choose("#colour", "blue");
+    assert_eq!(copy.value("#colour"), "blue");
+    assert!(copy.is_visible("#colour") && !copy.is_visible("#secret"));
+    assert_eq!((copy.count("footer > b"), browser.window_count()), (1, 3));
+    copy.close();
     second.close();
-    assert_eq!(browser.other_windows(&[first]).len(), 0);
+    assert_eq!(browser.window_count(), 1);
     assert_eq!(first.eval("1 + 1"), 2);
 }

@@ -161,8 +161,10 @@ fn answer(line: &str, path: &str) -> String {
 
 const PAGE: &str = r#"<!doctype html><html lang="en"><title>kit</title>
 <body data-signals="{&quot;via_ctx&quot;:&quot;c-1&quot;,&quot;count&quot;:7}">
-<p id="count">7</p><input id="name"><button id="add">+</button><footer>shard <b id="shard">3</b></footer>
+<p id="count">7</p><input id="name"><button id="add">+</button>
+<select id="colour"><option>red<option>blue</select><p id="secret" hidden>x</p><footer>shard <b id="shard">3</b></footer>
 <script>
+document.documentElement.dataset.viaStream = 'open';
 document.getElementById('add').addEventListener('click', () => {
     const count = document.getElementById('count');
     count.textContent = Number(count.textContent) + 1;
