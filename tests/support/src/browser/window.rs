@@ -308,7 +308,8 @@ impl Window {
         );
     }
 
-    /// Takes this page's network away, or gives it back. Connections that are open fail too.
+    /// Takes this page's network away for new requests, or gives it back, with the events that
+    /// tell the page. Streams that are open live on: cutting those is a [`Proxy`](crate::Proxy)'s work.
     pub fn offline(&self, offline: bool) {
         self.cdp("Network.enable", &json!({}));
         let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
