@@ -240,3 +240,6 @@ impl<'de> Deserialize<'de> for Members {
         deserializer.deserialize_map(Collect)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! checked and dropped. Line ends are CRLF and nothing else, so no other reader of the same bytes
 //! can see the body end elsewhere.
 
+use super::head::is_token_byte;
+
 /// Hex digits of one chunk size.
 const SIZE_MAX_DIGITS: u32 = 16;
 /// Bytes of all chunk extensions and trailers of one body together.
@@ -126,8 +128,10 @@ impl Decoder {
 
     fn step(&mut self, byte: u8) -> Result<State, ChunkedError> {
         Ok(match (self.state, byte) {
-            (State::Size { digits: 1.. }, b'\r') => State::SizeLf,
-            (State::Size { digits: 1.. }, b';') => self.extra(byte, State::Extension)?,
+            (State::Size { digits: 1.. } | State::Extension, b'\r') => State::SizeLf,
+            (State::Size { digits: 1.. }, b';') | (State::Extension, _) => {
+                self.extra(byte, State::Extension)?
+            }
             (State::Size { digits }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(ChunkedError::Size)?;
                 if digits == SIZE_MAX_DIGITS {
@@ -136,17 +140,12 @@ impl Decoder {
                 self.chunk_left = self.chunk_left << 4 | u64::from(digit);
                 State::Size { digits: digits + 1 }
             }
-            (State::Extension, b'\r') => State::SizeLf,
-            (State::Extension, _) => self.extra(byte, State::Extension)?,
             (State::SizeLf, b'\n') => self.start_chunk()?,
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size { digits: 0 },
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, _) if super::head::is_token_byte(byte) => {
-                self.extra(byte, State::TrailerName)?
-            }
             (State::TrailerName, b':') => self.extra(byte, State::TrailerValue)?,
-            (State::TrailerName, _) if super::head::is_token_byte(byte) => {
+            (State::TrailerStart | State::TrailerName, _) if is_token_byte(byte) => {
                 self.extra(byte, State::TrailerName)?
             }
             (State::TrailerStart | State::TrailerName, _) => return Err(ChunkedError::Extra),

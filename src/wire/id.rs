@@ -98,7 +98,7 @@ impl ContextId {
             bits += 6;
             if bits >= 8 {
                 bits -= 8;
-                bytes[filled] = (word >> bits) as u8;
+                bytes[filled] = (word >> bits).to_be_bytes()[3];
                 filled += 1;
                 word &= (1 << bits) - 1;
             }

@@ -47,7 +47,8 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, PercentError>
     if text.contains('\0') {
         return Err(PercentError::Nul);
     }
-    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+    let is_plain = |byte| byte != b'%' && !(plus_is_space && byte == b'+');
+    if text.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -59,7 +60,7 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, PercentError>
                 let (Some(high), Some(low)) = (digit(), digit()) else {
                     return Err(PercentError::Escape);
                 };
-                let decoded = (high << 4 | low) as u8;
+                let decoded = (high << 4 | low).to_be_bytes()[3];
                 if decoded == 0 {
                     return Err(PercentError::Nul);
                 }

@@ -41,10 +41,10 @@ impl SessionKeys {
     ///
     /// # Errors
     /// [`KeyError::Empty`] for an empty list.
-    pub fn new(keys: Vec<[u8; 32]>) -> Result<Self, KeyError> {
+    pub fn new(keys: impl IntoIterator<Item = [u8; 32]>) -> Result<Self, KeyError> {
         let mut keys = keys
-            .iter()
-            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, key));
+            .into_iter()
+            .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key));
         let first = keys.next().ok_or(KeyError::Empty)?;
         Ok(Self {
             first,
@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn keys(bytes: &[u8]) -> SessionKeys {
-        SessionKeys::new(bytes.iter().map(|&byte| [byte; 32]).collect()).unwrap()
+        SessionKeys::new(bytes.iter().map(|&byte| [byte; 32])).unwrap()
     }
 
     #[test]

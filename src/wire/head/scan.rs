@@ -169,36 +169,29 @@ fn split_target(target: &str, method: Method) -> Result<(Option<&str>, &str), He
 
 /// A host name or address with an optional port; no user, no list of hosts.
 fn is_host(text: &[u8]) -> bool {
-    let (host, port) = match text {
-        [b'[', rest @ ..] => {
-            let Some(end) = rest.iter().position(|&byte| byte == b']') else {
-                return false;
-            };
-            let (address, port) = (&rest[..end], &rest[end + 1..]);
-            let is_address = address
-                .iter()
-                .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
-            if !is_address || !(port.is_empty() || port[0] == b':') {
-                return false;
-            }
-            (address, port)
-        }
-        _ => {
-            let end = text
-                .iter()
-                .position(|&byte| byte == b':')
-                .unwrap_or(text.len());
-            let (name, port) = text.split_at(end);
-            let is_name = name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte));
-            if !is_name {
-                return false;
-            }
-            (name, port)
-        }
+    let is_address_byte = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+    let is_name_byte =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    let (is_valid, host, port) = if let Some(text) = text.strip_prefix(b"[") {
+        let Some(end) = text.iter().position(|&byte| byte == b']') else {
+            return false;
+        };
+        let host = &text[..end];
+        (host.iter().all(is_address_byte), host, &text[end + 1..])
+    } else {
+        let end = text
+            .iter()
+            .position(|&byte| byte == b':')
+            .unwrap_or(text.len());
+        let (host, port) = text.split_at(end);
+        (host.iter().all(is_name_byte), host, port)
     };
-    !host.is_empty() && port.len() <= 6 && port.iter().skip(1).all(u8::is_ascii_digit)
+    let is_port = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_valid && !host.is_empty() && is_port
 }
 
 /// The headers that decide how the request is read, and those of which two would be two readings.
