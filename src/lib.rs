@@ -1,1 +1,2 @@
 //! autovia.
+pub mod wire;
