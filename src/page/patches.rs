@@ -1,0 +1,247 @@
+//! What a context is told: the difference since it was told last, or all of it.
+
+use std::rc::Rc;
+
+use super::context::{Context, dirty, slot_bit};
+use super::engine::{Deferred, Engine};
+use super::render::{FAILED_HASH, RenderedHtml, encode_event};
+use super::value::Encoded;
+use super::values::write_member;
+use crate::wire::sse;
+
+/// One encoded event, shared by all streams that get it.
+pub(crate) type Patch = Rc<[u8]>;
+
+impl Engine {
+    /// Tells `false` when the context's own values were sent too short a time ago: it is put off.
+    pub fn may_send(&self, context: &Context, now_ms: u64) -> bool {
+        let only_own = !context.has(dirty::SHARED | dirty::FULL | dirty::SCRIPT | dirty::ERROR);
+        if only_own && context.has(dirty::TAB) && now_ms < context.next_patch_ms.get() {
+            self.defer(context.next_patch_ms.get(), Deferred::Context(context.key));
+            return false;
+        }
+        true
+    }
+
+    /// Appends what `context` has to be told and marks it told.
+    pub fn patches(self: &Rc<Self>, context: &Rc<Context>, now_ms: u64, out: &mut Vec<Patch>) {
+        let bits = context.dirty.get();
+        let before = out.len();
+        let full = bits & dirty::FULL != 0;
+        if bits & dirty::SCRIPT != 0 {
+            self.scripts(context, out);
+        }
+        if full || bits & dirty::VIEW != 0 {
+            self.elements(context, full, out);
+        }
+        if full {
+            self.all_values(context, out);
+        } else {
+            if bits & dirty::TAB != 0 {
+                self.own_values(context, out);
+            }
+            if bits & dirty::SHARED != 0 {
+                self.shared_values(context, out);
+            }
+        }
+        if bits & dirty::TAB != 0 || full {
+            context.next_patch_ms.set(now_ms + self.interval_ms);
+        }
+        // A view that failed just now has told an error, which goes with this batch.
+        if context.has(dirty::ERROR) {
+            self.errors(context, out);
+        }
+        context.dirty.set(0);
+        context.dirty_slots.set(0);
+        if context
+            .waiting
+            .borrow()
+            .as_ref()
+            .is_some_and(|w| w.scripts.is_empty() && w.errors.is_empty() && w.taken.is_empty())
+        {
+            context.waiting.replace(None);
+        }
+        debug_assert!(out.len() >= before);
+    }
+
+    fn scripts(&self, context: &Context, out: &mut Vec<Patch>) {
+        let scripts = context.with_waiting(|waiting| {
+            waiting.script_bytes = 0;
+            std::mem::take(&mut waiting.scripts)
+        });
+        for script in scripts {
+            let id = self.told(context);
+            let mut event = Vec::new();
+            sse::script(&mut event, Some(id), &script);
+            out.push(event.into());
+        }
+    }
+
+    fn elements(self: &Rc<Self>, context: &Rc<Context>, full: bool, out: &mut Vec<Patch>) {
+        let count = self.page(context.page).views.len();
+        let mut filled = Vec::new();
+        context.sent.borrow_mut().resize(count, 0);
+        for view in 0..count {
+            if filled.iter().any(|(other, _)| *other == view) {
+                continue;
+            }
+            let rendered = self.render_update(context, view);
+            let sent = context.sent.borrow()[view];
+            if rendered.hash == FAILED_HASH {
+                if sent != FAILED_HASH {
+                    context.sent.borrow_mut()[view] = FAILED_HASH;
+                    self.tell_error(context, "", None, "A part of this page could not be brought up to date. What you see may be old.");
+                }
+                continue;
+            }
+            // A component whose page was sent whole came with it.
+            if rendered.hash == sent && !full {
+                continue;
+            }
+            context.sent.borrow_mut()[view] = rendered.hash;
+            match &rendered.html {
+                RenderedHtml::Blank | RenderedHtml::Failed => {}
+                RenderedHtml::Event(event, _) => {
+                    context.last_event.set(rendered.event_id);
+                    out.push(Rc::clone(event));
+                }
+                RenderedHtml::WithComponents(html) => {
+                    let html = self.fill(context, html.as_str(), &mut filled);
+                    for (component, hash) in &filled {
+                        context.sent.borrow_mut()[*component] = *hash;
+                    }
+                    out.push(encode_event(self.told(context), &html));
+                }
+            }
+        }
+    }
+
+    fn own_values(&self, context: &Context, out: &mut Vec<Patch>) {
+        let bits = context.dirty_slots.get();
+        let mut json = vec![b'{'];
+        for (index, slot) in self.page(context.page).slots.iter().enumerate() {
+            let index = u16::try_from(index).expect("slots fit 16 bits");
+            if bits & slot_bit(index) != 0 {
+                self.with_tab(context, index, |value| {
+                    write_member(&mut json, slot.name, value)
+                });
+            }
+        }
+        self.taken(context, &mut json);
+        self.push_values(context, json, out);
+    }
+
+    fn all_values(&self, context: &Context, out: &mut Vec<Patch>) {
+        let bits = context.dirty_slots.get();
+        let mut json = vec![b'{'];
+        self.write_values(context, &mut json, |slot| bits & slot_bit(slot) != 0);
+        self.taken(context, &mut json);
+        self.push_values(context, json, out);
+    }
+
+    /// Inputs that were taken: the shell clears them where nothing was typed since.
+    fn taken(&self, context: &Context, json: &mut Vec<u8>) {
+        let taken: Vec<(u16, Encoded, Encoded)> = {
+            let mut waiting = context.waiting.borrow_mut();
+            waiting
+                .as_mut()
+                .map(|waiting| std::mem::take(&mut waiting.taken))
+                .unwrap_or_default()
+        };
+        if taken.is_empty() {
+            return;
+        }
+        let page = self.page(context.page);
+        let mut object = vec![b'{'];
+        for (slot, was, now) in taken {
+            let mut pair = b"{".to_vec();
+            write_member(&mut pair, "was", &was);
+            write_member(&mut pair, "now", &now);
+            pair.push(b'}');
+            write_member(&mut object, page.slots[usize::from(slot)].name, &pair);
+        }
+        object.push(b'}');
+        write_member(json, "_via_take", &object);
+    }
+
+    fn push_values(&self, context: &Context, mut json: Vec<u8>, out: &mut Vec<Patch>) {
+        if json == b"{" {
+            return;
+        }
+        json.push(b'}');
+        let mut event = Vec::with_capacity(json.len() + 64);
+        sse::patch_signals(&mut event, Some(self.told(context)), false, &json);
+        out.push(event.into());
+    }
+
+    /// One event per scope and page for all its contexts.
+    fn shared_values(&self, context: &Context, out: &mut Vec<Patch>) {
+        let turn = self.turn();
+        let memberships = context.memberships.borrow();
+        for (index, membership) in memberships.iter().enumerate() {
+            let mut scopes = self.scopes.borrow_mut();
+            let Some(entry) = scopes.entries.get_mut(&membership.scope) else {
+                continue;
+            };
+            if !entry.shared.iter().any(|row| row.changed_in == turn) {
+                continue;
+            }
+            if entry.patched_in != turn {
+                entry.patches.clear();
+                entry.patched_in = turn;
+            }
+            if let Some((_, id, patch)) = entry
+                .patches
+                .iter()
+                .find(|(page, ..)| *page == context.page)
+            {
+                context.last_event.set(*id);
+                out.push(Rc::clone(patch));
+                continue;
+            }
+            let page = self.page(context.page);
+            let mut json = vec![b'{'];
+            for def in page
+                .shared
+                .iter()
+                .filter(|def| usize::from(def.membership) == index)
+            {
+                let row = entry
+                    .shared
+                    .iter()
+                    .find(|row| row.name == def.name && row.changed_in == turn);
+                let mut value = Vec::new();
+                if let Some(row) = row.and_then(|row| row.row)
+                    && self.shared.read(row, &mut value).is_some()
+                {
+                    write_member(&mut json, def.name, &value);
+                }
+            }
+            if json == b"{" {
+                continue;
+            }
+            json.push(b'}');
+            let id = self.told(context);
+            let mut event = Vec::with_capacity(json.len() + 64);
+            sse::patch_signals(&mut event, Some(id), false, &json);
+            let patch: Patch = event.into();
+            entry.patches.push((context.page, id, Rc::clone(&patch)));
+            out.push(patch);
+        }
+    }
+
+    fn errors(&self, context: &Context, out: &mut Vec<Patch>) {
+        for error in context.with_waiting(|waiting| std::mem::take(&mut waiting.errors)) {
+            let mut json = vec![b'{'];
+            write_member(&mut json, "_via_error", error.as_bytes());
+            self.push_values(context, json, out);
+        }
+    }
+
+    /// The id of a new event, which is the newest that `context` got.
+    fn told(&self, context: &Context) -> u64 {
+        let id = self.next_event_id();
+        context.last_event.set(id);
+        id
+    }
+}

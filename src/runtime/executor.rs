@@ -1,0 +1,105 @@
+//! A pinned executor per thread, and tasks whose panics end only themselves.
+//!
+//! glommio can park while tasks are runnable; one timer of at most [`PULSE`] in flight bounds
+//! such a stall, so [`Executor::run`] keeps one going for as long as the executor lives.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use glommio::timer::Timer;
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+
+/// The longest that a parked executor stays parked.
+pub const PULSE: Duration = Duration::from_millis(40);
+
+/// Registered memory per executor: glommio's default would ask for more than a container has.
+const IO_MEMORY_BYTES: usize = 65_536;
+
+/// One glommio executor on the calling thread.
+pub struct Executor(LocalExecutor);
+
+impl Executor {
+    /// Binds the calling thread to `cpu` (a CPU number of the machine) and sets the rings up.
+    ///
+    /// # Errors
+    /// The text of what the kernel refused.
+    pub fn pinned(cpu: Option<usize>, name: &str) -> Result<Self, String> {
+        let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
+        LocalExecutorBuilder::new(placement)
+            .name(name)
+            .io_memory(IO_MEMORY_BYTES)
+            .make()
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Runs `future` to its end.
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.run(async move {
+            spawn(async {
+                loop {
+                    Timer::new(PULSE).await;
+                }
+            });
+            future.await
+        })
+    }
+}
+
+/// Runs `future` beside the caller, to its end; a panic in it is logged and ends only it.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    glommio::spawn_local(async move {
+        if let Err(unwound) = guarded(future).await {
+            tracing::error!(panic = %unwound.text, "a task panicked");
+        }
+    })
+    .detach();
+}
+
+/// Lets the other runnable tasks of this executor run.
+pub async fn yield_now() {
+    futures_lite::future::yield_now().await;
+}
+
+/// What a panic said.
+#[derive(Debug)]
+pub struct Unwound {
+    /// The panic's message, if it was text.
+    pub text: String,
+}
+
+impl Unwound {
+    /// Reads the message of a caught panic.
+    #[must_use]
+    pub fn of(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a text".to_owned());
+        Self { text }
+    }
+}
+
+/// Runs `future`; a panic in it becomes an error.
+pub fn guarded<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Unwound>> {
+    Guarded(Box::pin(future))
+}
+
+struct Guarded<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Result<F::Output, Unwound>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(Unwound::of(&*payload))),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A non-blocking TCP socket whose readiness comes from the shard's [`Reactor`].
+
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+
+use super::reactor::{Reactor, Token};
+
+/// A dead peer of an otherwise idle connection is found within
+/// `KEEPALIVE_IDLE + KEEPALIVE_PROBES × KEEPALIVE_INTERVAL` = 25 s.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// Unacknowledged bytes end the connection after this long.
+const USER_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Bytes that the kernel may hold unsent per socket, so that newer states can replace older ones.
+const NOTSENT_LOWAT_BYTES: u32 = 32 * 1024;
+
+/// A connected socket of this shard.
+pub struct Socket {
+    stream: Option<TcpStream>,
+    token: Token,
+}
+
+impl Socket {
+    /// Takes over an accepted socket, or one that another shard handed over.
+    ///
+    /// # Errors
+    /// When the kernel refuses an option or the registration.
+    pub fn adopt(fd: OwnedFd) -> io::Result<Self> {
+        let stream = TcpStream::from(fd);
+        stream.set_nonblocking(true)?;
+        let token = Reactor::current().register(stream.as_fd())?;
+        Ok(Self {
+            stream: Some(stream),
+            token,
+        })
+    }
+
+    /// Sets what every accepted connection gets: no delay, dead-peer detection, a bound on unsent bytes.
+    ///
+    /// # Errors
+    /// When the kernel refuses an option.
+    pub fn tune(&self) -> io::Result<()> {
+        let stream = self.stream();
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_PROBES);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(NOTSENT_LOWAT_BYTES)?;
+        Ok(())
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.stream
+            .as_ref()
+            .expect("a socket is used until it is given away")
+    }
+
+    /// Waits until there is something to read, or an end.
+    pub async fn readable(&self) {
+        let reactor = Reactor::current();
+        poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
+    }
+
+    /// Reads what is there; `Ok(0)` is the end.
+    ///
+    /// # Errors
+    /// What the kernel says, but never `WouldBlock`.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let reactor = Reactor::current();
+        loop {
+            match self.stream().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_readable(self.token);
+                    self.readable().await;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Reads without waiting; `None` when nothing is there.
+    pub fn try_read(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        match self.stream().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Reactor::current().clear_readable(self.token);
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let reactor = Reactor::current();
+        while !bytes.is_empty() {
+            match self.stream().write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_writable(self.token);
+                    poll_fn(|cx| reactor.poll_writable(self.token, cx.waker())).await;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what fits without waiting.
+    ///
+    /// # Errors
+    /// What the kernel says; a full socket is `Ok(0)`.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stream().write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
+
+    /// Tells the peer that nothing more comes, so that it reads the answer before the end.
+    pub fn finish_writing(&self) {
+        // The peer may be gone already: then there is nobody to tell.
+        self.stream().shutdown(std::net::Shutdown::Write).ok();
+    }
+
+    /// From now on the readiness of this socket goes to the shard's turn, under `key`.
+    pub fn watch(&self, key: u32) {
+        Reactor::current().watch(self.token, key);
+    }
+
+    /// The descriptor's number, for batched sends.
+    #[must_use]
+    pub fn raw(&self) -> RawFd {
+        self.stream().as_raw_fd()
+    }
+
+    /// Gives the socket away, to another shard.
+    #[must_use]
+    pub fn into_fd(mut self) -> OwnedFd {
+        let stream = self.stream.take().expect("a socket is given away once");
+        Reactor::current().forget(stream.as_fd(), self.token);
+        stream.into()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            Reactor::current().forget(stream.as_fd(), self.token);
+        }
+    }
+}

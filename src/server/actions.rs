@@ -1,0 +1,458 @@
+//! Actions, hooks and ticks of a context: one after another, each to its end, whoever waits.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument;
+
+use super::counters::{ACTIONS, CONTEXTS};
+use super::parcel::ActionRequest;
+use super::shard::Shard;
+use crate::http::Response;
+use crate::page::{Arrival, BadInput, Context, Ctx, Ended, Error, Handler};
+use crate::runtime::{guarded, local, spawn};
+
+/// What a user is told of a failure that is ours.
+const OUR_FAULT: &str =
+    "This did not work: the server had a problem with it. Nothing else is affected; try again.";
+
+/// What waits for a context's turn.
+pub(crate) enum Job {
+    Action(Box<Click>),
+    Hook(Handler),
+    /// The last job of a context: it is taken out of everything.
+    Remove,
+}
+
+/// One click, with those who wait for its outcome.
+pub(crate) struct Click {
+    index: u16,
+    key: Option<u64>,
+    request: ActionRequest,
+}
+
+/// The jobs of one context.
+#[derive(Default)]
+pub(crate) struct Queue {
+    jobs: VecDeque<Job>,
+    clicks: usize,
+    running: bool,
+    /// Who waits for which click.
+    waiting: Vec<(WaitKey, local::Sender<u16>)>,
+    next_anonymous: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitKey {
+    Click(u64),
+    Anonymous(u64),
+}
+
+impl Shard {
+    /// Runs a click, or finds out how it ended; the answer comes when it has ended.
+    pub async fn act(self: Rc<Self>, request: ActionRequest) -> Response {
+        let found = self
+            .engine
+            .find(&request.id)
+            .filter(|context| Some(context.session_hash()) == request.session);
+        let Some(context) = found.filter(|context| !context.is_gone()) else {
+            return Response::line(410, "this page is gone: load it again");
+        };
+        let page = self.engine.page(context.page);
+        let Some(index) = page.action_names.get(request.name.as_str()).copied() else {
+            return Response::line(
+                404,
+                format!(
+                    "this page has no action `{}`",
+                    request.name.escape_default()
+                ),
+            );
+        };
+        let key = request.key;
+        if let Some(key) = key {
+            let mut clicks = context.clicks.get();
+            let arrival = clicks.arrive(key);
+            context.clicks.set(clicks);
+            match arrival {
+                Arrival::New => {}
+                Arrival::Running => return self.wait(&context, WaitKey::Click(key)).await,
+                Arrival::Finished(ended) => return answer(status_of(ended)),
+                Arrival::TooOld => {
+                    return Response::line(
+                        409,
+                        "this click is too old to be told from a new one: click again",
+                    );
+                }
+            }
+        }
+        let parallel = page.actions[usize::from(index)].parallel;
+        let limit = self.config().action_queue;
+        let waiting = self
+            .queues
+            .borrow()
+            .get(&context.key)
+            .map_or(0, |queue| queue.clicks);
+        if !parallel && waiting >= limit {
+            if let Some(key) = key {
+                let mut clicks = context.clicks.get();
+                clicks.withdraw(key);
+                context.clicks.set(clicks);
+            }
+            return Response::line(
+                429,
+                format!(
+                    "{waiting} actions of this page wait already (the limit is --action-queue)"
+                ),
+            )
+            .with("Retry-After", "1");
+        }
+        let wait_key = {
+            let mut queues = self.queues.borrow_mut();
+            let queue = queues.entry(context.key).or_default();
+            queue.next_anonymous += 1;
+            key.map_or(WaitKey::Anonymous(queue.next_anonymous), WaitKey::Click)
+        };
+        let click = Box::new(Click {
+            index,
+            key,
+            request,
+        });
+        let waited = self.wait(&context, wait_key);
+        if parallel {
+            let (shard, context) = (Rc::clone(&self), Rc::clone(&context));
+            spawn(async move {
+                let status = shard.run_click(&context, *click).await;
+                shard.settle(&context, wait_key, status);
+                shard.drop_idle_queue(context.key);
+            });
+        } else {
+            self.enqueue_click(&context, click, wait_key);
+        }
+        waited.await
+    }
+
+    fn wait(
+        self: &Rc<Self>,
+        context: &Context,
+        key: WaitKey,
+    ) -> impl Future<Output = Response> + use<> {
+        let (sender, receiver) = local::oneshot();
+        self.queues
+            .borrow_mut()
+            .entry(context.key)
+            .or_default()
+            .waiting
+            .push((key, sender));
+        async move { answer(receiver.receive().await.unwrap_or(500)) }
+    }
+
+    fn settle(&self, context: &Context, key: WaitKey, status: u16) {
+        let done: Vec<local::Sender<u16>> = {
+            let mut queues = self.queues.borrow_mut();
+            let Some(queue) = queues.get_mut(&context.key) else {
+                return;
+            };
+            let (done, waiting) = std::mem::take(&mut queue.waiting)
+                .into_iter()
+                .partition(|(other, _)| *other == key);
+            queue.waiting = waiting;
+            let done: Vec<(WaitKey, _)> = done;
+            done.into_iter().map(|(_, sender)| sender).collect()
+        };
+        for sender in done {
+            sender.send(status);
+        }
+    }
+
+    fn enqueue_click(self: &Rc<Self>, context: &Rc<Context>, click: Box<Click>, wait_key: WaitKey) {
+        {
+            let mut queues = self.queues.borrow_mut();
+            let queue = queues.entry(context.key).or_default();
+            queue.clicks += 1;
+            if let WaitKey::Anonymous(number) = wait_key {
+                queue.next_anonymous = number;
+            }
+        }
+        self.enqueue(context, Job::Action(click));
+    }
+
+    /// Runs hooks in the context's order of things.
+    pub fn run_hooks(self: &Rc<Self>, context: &Rc<Context>, hooks: Vec<Handler>) {
+        for hook in hooks {
+            self.enqueue(context, Job::Hook(hook));
+        }
+    }
+
+    /// Runs the clean-up hooks, then takes the context out of everything.
+    pub fn clean_up(self: &Rc<Self>, context: &Rc<Context>) {
+        let hooks = self.engine.page(context.page).hooks.cleanup.clone();
+        self.run_hooks(context, hooks);
+        self.enqueue(context, Job::Remove);
+    }
+
+    fn enqueue(self: &Rc<Self>, context: &Rc<Context>, job: Job) {
+        let start = {
+            let mut queues = self.queues.borrow_mut();
+            let queue = queues.entry(context.key).or_default();
+            queue.jobs.push_back(job);
+            !std::mem::replace(&mut queue.running, true)
+        };
+        if start {
+            let (shard, context) = (Rc::clone(self), Rc::clone(context));
+            spawn(async move { shard.run_queue(&context).await });
+        }
+    }
+
+    async fn run_queue(self: &Rc<Self>, context: &Rc<Context>) {
+        loop {
+            let job = {
+                let mut queues = self.queues.borrow_mut();
+                let Some(queue) = queues.get_mut(&context.key) else {
+                    return;
+                };
+                let job = queue.jobs.pop_front();
+                queue.running = job.is_some();
+                job
+            };
+            match job {
+                Some(Job::Action(click)) => {
+                    let key = click.key;
+                    let wait_key = key.map(WaitKey::Click);
+                    let status = self.run_click(context, *click).await;
+                    let wait_key = wait_key.or_else(|| self.first_anonymous(context));
+                    if let Some(queue) = self.queues.borrow_mut().get_mut(&context.key) {
+                        queue.clicks -= 1;
+                    }
+                    if let Some(wait_key) = wait_key {
+                        self.settle(context, wait_key, status);
+                    }
+                }
+                Some(Job::Hook(hook)) => self.run_hook(context, &hook).await,
+                Some(Job::Remove) => {
+                    self.queues.borrow_mut().remove(&context.key);
+                    self.engine.remove(context);
+                    self.count(CONTEXTS, -1);
+                    return;
+                }
+                None => {
+                    self.drop_idle_queue(context.key);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Actions without a key end in the order in which they came.
+    fn first_anonymous(&self, context: &Context) -> Option<WaitKey> {
+        let queues = self.queues.borrow();
+        let waiting = &queues.get(&context.key)?.waiting;
+        waiting
+            .iter()
+            .map(|(key, _)| *key)
+            .find(|key| matches!(key, WaitKey::Anonymous(_)))
+    }
+
+    fn drop_idle_queue(&self, key: u32) {
+        let mut queues = self.queues.borrow_mut();
+        if queues.get(&key).is_some_and(|queue| {
+            !queue.running && queue.jobs.is_empty() && queue.waiting.is_empty()
+        }) {
+            queues.remove(&key);
+        }
+    }
+
+    /// One click from its inputs to its outcome: the status that its senders get.
+    async fn run_click(self: &Rc<Self>, context: &Rc<Context>, click: Click) -> u16 {
+        let page = self.engine.page(context.page);
+        let action = &page.actions[usize::from(click.index)];
+        let span = tracing::error_span!("action", name = action.name, page = %page.pattern, shard = self.id, click = click.key);
+        self.count(ACTIONS, 1);
+        let inputs = click
+            .request
+            .inputs
+            .iter()
+            .map(|(name, json)| (name.as_str(), json.get().as_bytes()));
+        let outcome = match self.engine.apply_inputs(context, inputs) {
+            Err(text) => Err(Failure::Input(text)),
+            Ok(()) => {
+                let mut ctx = Ctx::new(&self.engine, context);
+                ctx.arguments = click.request.arguments.into();
+                ctx.click = click.key;
+                let limit = self.config().action_timeout;
+                self.guard(action.run.as_ref()(ctx), limit)
+                    .instrument(span.clone())
+                    .await
+            }
+        };
+        let _entered = span.enter();
+        let (ended, status) = match &outcome {
+            Ok(()) => (Ended::Done, 200),
+            Err(Failure::Input(_)) => (Ended::WrongType, 422),
+            Err(_) => (Ended::Failed, 500),
+        };
+        if let Some(key) = click.key {
+            let mut clicks = context.clicks.get();
+            clicks.finish(key, ended);
+            context.clicks.set(clicks);
+        }
+        if let Err(failure) = outcome {
+            failure.log();
+            self.engine
+                .tell_error(context, action.name, click.key, &failure.text());
+        }
+        status
+    }
+
+    async fn run_hook(self: &Rc<Self>, context: &Rc<Context>, hook: &Handler) {
+        let page = self.engine.page(context.page);
+        let span = tracing::error_span!("hook", page = %page.pattern, shard = self.id);
+        let ctx = Ctx::new(&self.engine, context);
+        let outcome = self
+            .guard(hook(ctx), self.config().action_timeout)
+            .instrument(span.clone())
+            .await;
+        let _entered = span.enter();
+        if let Err(failure) = outcome {
+            failure.log();
+        }
+    }
+
+    /// Runs a handler within a time limit; a panic in it is its failure alone.
+    pub async fn guard<T>(
+        &self,
+        future: impl Future<Output = crate::page::Result<T>>,
+        limit: Duration,
+    ) -> Result<T, Failure> {
+        match self
+            .timers
+            .within(Instant::now() + limit, guarded(future))
+            .await
+        {
+            None => Err(Failure::TooLong(limit)),
+            Some(Err(unwound)) => Err(Failure::Panic(unwound.text)),
+            Some(Ok(Err(error))) => Err(match error.downcast_ref::<BadInput>() {
+                Some(input) => Failure::Input(input.to_string()),
+                None => Failure::Error(error),
+            }),
+            Some(Ok(Ok(value))) => Ok(value),
+        }
+    }
+
+    /// Runs what each present page of a period has to do.
+    pub fn start_periods(self: &Rc<Self>) {
+        for page in self.engine.pages() {
+            for every in &page.everys {
+                let (shard, page, run, period) = (
+                    Rc::clone(self),
+                    page.index,
+                    Rc::clone(&every.run),
+                    every.period,
+                );
+                spawn(async move {
+                    let mut next = Instant::now() + period;
+                    loop {
+                        shard.timers.sleep_until(next).await;
+                        // Ticks that were missed, while the machine slept say, are not made up for.
+                        next = (next + period).max(Instant::now());
+                        for context in shard.present_on(page) {
+                            shard.enqueue(&context, Job::Hook(Rc::clone(&run)));
+                        }
+                    }
+                });
+            }
+        }
+        if self.id == 0 {
+            let ticks = self.engine.with_extras(|extras| extras.ticks.clone());
+            for (period, run) in ticks {
+                let shard = Rc::clone(self);
+                spawn(async move {
+                    let mut next = Instant::now() + period;
+                    loop {
+                        shard.timers.sleep_until(next).await;
+                        next = (next + period).max(Instant::now());
+                        let app = crate::page::App::of(&shard.engine);
+                        if let Err(failure) =
+                            shard.guard(run(app), shard.config().action_timeout).await
+                        {
+                            failure.log();
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    fn present_on(&self, page: u16) -> Vec<Rc<Context>> {
+        if self.engine.page(page).population.get() == 0 {
+            return Vec::new();
+        }
+        let mut contexts = self.engine.all_contexts();
+        contexts.retain(|context| context.page == page && context.is_present());
+        contexts
+    }
+
+    /// No action, hook or clean-up is running or waiting.
+    pub fn is_idle(&self) -> bool {
+        self.queues.borrow().is_empty()
+    }
+}
+
+/// How a handler failed.
+pub(crate) enum Failure {
+    /// The client's own fault.
+    Input(String),
+    Error(Error),
+    Panic(String),
+    TooLong(Duration),
+}
+
+impl Failure {
+    /// What the user is told; no internals.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Input(text) => text.clone(),
+            Self::Error(error) => error.to_string(),
+            Self::Panic(_) => OUR_FAULT.to_owned(),
+            Self::TooLong(limit) => format!(
+                "This took longer than {} s and was stopped. Nothing else is affected.",
+                limit.as_secs()
+            ),
+        }
+    }
+
+    pub fn log(&self) {
+        match self {
+            Self::Input(text) => tracing::info!(reason = %text, "refused input"),
+            Self::Error(error) => tracing::warn!(%error, "failed"),
+            Self::Panic(text) => tracing::error!(panic = %text, "panicked"),
+            Self::TooLong(limit) => tracing::warn!(
+                seconds = limit.as_secs(),
+                "took too long and was stopped (--action-timeout, --load-timeout)"
+            ),
+        }
+    }
+}
+
+fn status_of(ended: Ended) -> u16 {
+    match ended {
+        Ended::Done => 200,
+        Ended::WrongType => 422,
+        Ended::Failed => 500,
+    }
+}
+
+fn answer(status: u16) -> Response {
+    let line = match status {
+        200 => {
+            return Response {
+                status,
+                headers: vec![("Cache-Control", "no-cache".to_owned())],
+                body: std::borrow::Cow::Borrowed(b""),
+            };
+        }
+        422 => "the action refused what was sent; the page shows why",
+        _ => "the action failed; the page shows why",
+    };
+    Response::line(status, line)
+}

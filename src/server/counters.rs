@@ -1,0 +1,29 @@
+//! What the shards count: one row each, written by the shard, read by all.
+
+use autovia_shards::Board;
+
+use crate::page::Lane;
+
+pub(crate) const CONTEXTS: usize = 0;
+pub(crate) const STREAMS: usize = 1;
+pub(crate) const EVENTS: usize = 2;
+pub(crate) const CROSSINGS: usize = 3;
+pub(crate) const ACTIONS: usize = 4;
+/// Turns of the loop: the watchdog sees that it moves.
+pub(crate) const TURNS: usize = 5;
+/// 1 when a draining shard has nothing left to do.
+pub(crate) const QUIET: usize = 6;
+pub(crate) const PARKED: usize = 7;
+pub(crate) const COUNTERS: usize = 8;
+
+pub(crate) fn lanes(board: &Board) -> Vec<Lane> {
+    let lane = |shard| Lane {
+        shard,
+        contexts: board.get(shard, CONTEXTS),
+        streams: board.get(shard, STREAMS),
+        events: board.get(shard, EVENTS),
+        crossings: board.get(shard, CROSSINGS),
+        actions: board.get(shard, ACTIONS),
+    };
+    (0..board.rows()).map(lane).collect()
+}

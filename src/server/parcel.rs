@@ -1,0 +1,63 @@
+//! What travels whole between shards: requests, their answers, sockets, scopes by name.
+
+use std::os::fd::OwnedFd;
+
+use serde_json::value::RawValue;
+
+use crate::http::Response;
+use crate::wire::id::ContextId;
+
+/// One thing on its way to another shard.
+pub(crate) enum Parcel {
+    /// Work for a context that lives there, or is to live there.
+    Request { reply: usize, work: Box<Work> },
+    /// The answer to it.
+    Response {
+        reply: usize,
+        response: Box<Response>,
+    },
+    /// A socket that becomes a stream there.
+    Stream(Box<OpenStream<OwnedFd>>),
+    /// A broadcast whose scope has to be named.
+    Broadcast(String),
+}
+
+/// What a shard does for a context.
+pub(crate) enum Work {
+    Page(PageRequest),
+    Action(ActionRequest),
+    /// The browser leaves the page.
+    Close {
+        id: ContextId,
+        session: Option<[u8; 16]>,
+    },
+}
+
+/// A page to be rendered.
+pub(crate) struct PageRequest {
+    pub page: u16,
+    pub path: String,
+    pub params: Vec<String>,
+    pub session: [u8; 16],
+    /// A `Set-Cookie` line, when the browser has no valid session yet.
+    pub set_cookie: Option<String>,
+    pub theme: &'static str,
+}
+
+/// A click.
+pub(crate) struct ActionRequest {
+    pub id: ContextId,
+    pub session: Option<[u8; 16]>,
+    pub name: String,
+    pub key: Option<u64>,
+    pub arguments: Vec<Box<RawValue>>,
+    pub inputs: Vec<(String, Box<RawValue>)>,
+}
+
+/// A stream to be opened on `socket`.
+pub(crate) struct OpenStream<S> {
+    pub socket: S,
+    pub id: ContextId,
+    pub session: Option<[u8; 16]>,
+    pub last_event: Option<u64>,
+}

@@ -1,0 +1,267 @@
+//! One shard: everything that lives on its thread, and what its parts share.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use autovia_shards::{Board, Endpoint};
+use slab::Slab;
+
+use super::actions::Queue;
+use super::config::Config;
+use super::counters::{self, CONTEXTS};
+use super::parcel::Parcel;
+use super::streams::Streams;
+use crate::broker::Broker;
+use crate::http::assets::Assets;
+use crate::http::origin::OriginRule;
+use crate::http::{Limits, Response};
+use crate::page::host::{BlockingJob, Host};
+use crate::page::{Context, Engine, Lane, LocalFuture};
+use crate::runtime::blocking::Blocking;
+use crate::runtime::local;
+use crate::runtime::timer::Timers;
+use crate::wire::session::SessionKeys;
+
+/// Parcels that wait for room in a full lane; one more is refused.
+const HELD_PARCELS_MAX: usize = 4096;
+
+/// What all shards of a process are made with.
+pub(crate) struct Common {
+    pub config: Config,
+    pub board: Arc<Board>,
+    pub keys: SessionKeys,
+    pub broker: Arc<dyn Broker>,
+}
+
+pub(crate) struct Shard {
+    pub id: usize,
+    pub common: Arc<Common>,
+    pub engine: Rc<Engine>,
+    pub timers: Timers,
+    pub limits: Limits,
+    pub origins: OriginRule,
+    pub assets: Assets,
+    pub router: matchit::Router<u16>,
+    pub endpoint: RefCell<Endpoint<Parcel>>,
+    held: RefCell<VecDeque<(usize, Parcel)>>,
+    pub replies: RefCell<Slab<local::Sender<Response>>>,
+    pub streams: RefCell<Streams>,
+    pub queues: RefCell<HashMap<u32, Queue>>,
+    pub deadlines: RefCell<BTreeSet<(u64, u32)>>,
+    pub parked: RefCell<BTreeSet<(u64, u32)>>,
+    /// Streams whose socket failed: closed at the end of the turn.
+    pub doomed: RefCell<Vec<u32>>,
+    pub blocking: Blocking,
+    pub closing: Cell<bool>,
+    pub closing_waiters: local::Waiters,
+    /// Connections with a request in hand or waiting for one.
+    pub connections: Cell<usize>,
+    started: Instant,
+    now_ms: Cell<u64>,
+    nudged: Cell<bool>,
+    sleeper: RefCell<Option<Waker>>,
+}
+
+/// What a shard is put together from.
+pub(crate) struct Parts {
+    pub id: usize,
+    pub common: Arc<Common>,
+    pub engine: Rc<Engine>,
+    pub assets: Assets,
+    pub router: matchit::Router<u16>,
+    pub endpoint: Endpoint<Parcel>,
+    pub blocking: Blocking,
+}
+
+impl Shard {
+    pub fn new(parts: Parts) -> Rc<Self> {
+        let config = &parts.common.config;
+        let limits = Limits {
+            header_bytes: config.header_bytes,
+            body_bytes: config.body_bytes,
+            header_time: config.header_time,
+            idle_time: config.idle_time,
+        };
+        let origins = OriginRule {
+            trusted: config
+                .trusted_origins
+                .iter()
+                .map(|origin| origin.as_str().to_owned())
+                .collect(),
+            dev: config.dev,
+        };
+        let shard = Rc::new(Self {
+            id: parts.id,
+            limits,
+            origins,
+            engine: parts.engine,
+            timers: Timers::default(),
+            assets: parts.assets,
+            router: parts.router,
+            endpoint: RefCell::new(parts.endpoint),
+            held: RefCell::default(),
+            replies: RefCell::default(),
+            streams: RefCell::default(),
+            queues: RefCell::default(),
+            deadlines: RefCell::default(),
+            parked: RefCell::default(),
+            doomed: RefCell::default(),
+            blocking: parts.blocking,
+            closing: Cell::new(false),
+            closing_waiters: local::Waiters::default(),
+            connections: Cell::new(0),
+            started: Instant::now(),
+            now_ms: Cell::new(1),
+            nudged: Cell::new(false),
+            sleeper: RefCell::new(None),
+            common: parts.common,
+        });
+        shard.engine.attach(Rc::clone(&shard) as Rc<dyn Host>);
+        shard
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.common.config
+    }
+
+    pub fn now(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    /// Looks at the clock, once per turn.
+    pub fn tick(&self) {
+        let since = self.started.elapsed().as_millis();
+        self.now_ms
+            .set(u64::try_from(since).unwrap_or(u64::MAX).max(1));
+    }
+
+    /// The instant of a time in the shard's milliseconds.
+    pub fn instant(&self, at_ms: u64) -> Instant {
+        self.started + Duration::from_millis(at_ms)
+    }
+
+    pub fn count(&self, counter: usize, by: i64) {
+        self.common.board.add(self.id, counter, by);
+    }
+
+    /// Sends a parcel, or holds it until there is room.
+    ///
+    /// # Errors
+    /// The parcel, when too many are held already.
+    pub fn send(&self, to: usize, parcel: Parcel) -> Result<(), Parcel> {
+        let mut held = self.held.borrow_mut();
+        let parcel = if held.is_empty() {
+            match self.endpoint.borrow_mut().send(to, parcel) {
+                Ok(()) => {
+                    self.nudge();
+                    return Ok(());
+                }
+                Err(parcel) => parcel,
+            }
+        } else {
+            parcel
+        };
+        if held.len() >= HELD_PARCELS_MAX {
+            return Err(parcel);
+        }
+        held.push_back((to, parcel));
+        self.nudge();
+        Ok(())
+    }
+
+    /// Tries what was held; lanes that are still full keep theirs.
+    pub fn send_held(&self) {
+        let mut held = self.held.borrow_mut();
+        let mut full = Vec::new();
+        for _ in 0..held.len() {
+            let Some((to, parcel)) = held.pop_front() else {
+                break;
+            };
+            if full.contains(&to) {
+                held.push_back((to, parcel));
+            } else if let Err(parcel) = self.endpoint.borrow_mut().send(to, parcel) {
+                full.push(to);
+                held.push_back((to, parcel));
+            }
+        }
+    }
+
+    pub fn has_held(&self) -> bool {
+        !self.held.borrow().is_empty()
+    }
+
+    /// Which shard a new context goes to: this one, unless it has clearly more than another.
+    pub fn place(&self) -> usize {
+        let board = &self.common.board;
+        let own = board.get(self.id, CONTEXTS);
+        let least = (0..board.rows())
+            .min_by_key(|row| board.get(*row, CONTEXTS))
+            .unwrap_or(self.id);
+        let bound = board.get(least, CONTEXTS);
+        if own > bound + 2 + bound / 20 {
+            least
+        } else {
+            self.id
+        }
+    }
+
+    /// The task of the turns is asked not to sleep.
+    pub fn nudge(&self) {
+        self.nudged.set(true);
+        if let Some(waker) = self.sleeper.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    pub fn take_nudge(&self) -> bool {
+        self.nudged.replace(false)
+    }
+
+    pub fn nudge_pending(&self) -> bool {
+        self.nudged.get()
+    }
+
+    /// For the sleeper: tells whether there is work, and whom to wake when there is.
+    pub fn is_nudged(&self, waker: &Waker) -> bool {
+        if self.nudged.get() {
+            return true;
+        }
+        self.sleeper.replace(Some(waker.clone()));
+        false
+    }
+
+    pub fn context_deadline(&self, context: &Context, at_ms: u64) {
+        let old = context.deadline_ms.replace(at_ms);
+        let mut deadlines = self.deadlines.borrow_mut();
+        if old != 0 {
+            deadlines.remove(&(old, context.key));
+        }
+        if at_ms != 0 {
+            deadlines.insert((at_ms, context.key));
+        }
+    }
+}
+
+impl Host for Shard {
+    fn now_ms(&self) -> u64 {
+        self.now()
+    }
+
+    fn nudge(&self) {
+        Self::nudge(self);
+    }
+
+    fn blocking(&self, job: BlockingJob) -> LocalFuture<Result<Box<dyn Any + Send>, String>> {
+        let running = self.blocking.run(job);
+        Box::pin(async move { running.await.map_err(|error| error.to_string()) })
+    }
+
+    fn lanes(&self) -> Vec<Lane> {
+        counters::lanes(&self.common.board)
+    }
+}
