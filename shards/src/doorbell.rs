@@ -17,8 +17,11 @@
 //!
 //! The two fences are ordered one way or the other. Sender's first: the look sees what was put, and
 //! the receiver does not sleep. Receiver's first: the sender reads `asleep == true` and calls. No
-//! other order is needed, so all accesses of `asleep` are `Relaxed`; `swap` alone decides which of
-//! several senders calls. What the receiver reads once awake, it reads with the orderings of the
+//! other order is needed, so all accesses of `asleep` are `Relaxed`. Each change is a `swap`, so the
+//! changes form one chain: one of several senders finds it true and calls, and a late one can't undo a
+//! later announcement unseen. (A plain store would do for the receiver, whose value does not depend on
+//! the old one; but loom has no total order of the stores to one place, and could not show it.) What
+//! the receiver reads once awake, it reads with the orderings of the
 //! structure that holds it. The callback itself must synchronise with the end of the sleep, as a write
 //! to an eventfd or `Thread::unpark` does.
 
@@ -67,7 +70,7 @@ impl Doorbell {
     /// say [`awake`](Self::awake) when something was there.
     #[inline]
     pub fn announce(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
+        self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst); // [bell.announce_fence]
     }
 
@@ -75,7 +78,9 @@ impl Doorbell {
     /// sleep, which `announce` asks for anyway.
     #[inline]
     pub fn awake(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.asleep.swap(false, Ordering::Relaxed);
+        }
     }
 }
 

@@ -344,7 +344,7 @@ impl<P> Endpoint<P> {
     pub fn may_sleep(&mut self, nothing_else: impl FnOnce() -> bool) -> bool {
         self.flush();
         for &to in &self.active {
-            self.wants_room[to][self.id].store(true, Ordering::Relaxed);
+            self.wants_room[to][self.id].swap(true, Ordering::Relaxed);
         }
         self.bells[self.id].announce();
         let stay = self.anything_came() || self.room_came() || !nothing_else();
