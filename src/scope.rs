@@ -299,7 +299,7 @@ macro_rules! scope {
         const {
             assert!(
                 $crate::pattern_is_valid($pattern, ARGUMENTS),
-                "a scope is 1 to 256 of A-Z a-z 0-9 _ . : / - with one {} per argument and at most one *, not in the first place"
+                "a scope is 1 to 256 of A-Z a-z 0-9 _ . : / - with one {{}} per argument and at most one *, not in the first place"
             );
         };
         $crate::Scope::build($pattern, &[$(&$argument as &dyn ::core::fmt::Display),*])

@@ -234,7 +234,8 @@ impl Shard {
             }
             Method::Get => {}
             _ => {
-                return Response::line(405, "a page is asked for by GET").with("Allow", "GET, HEAD");
+                return Response::line(405, "a page is asked for by GET")
+                    .with("Allow", "GET, HEAD");
             }
         }
         if self.origins.check(&request.head, false).is_err() {

@@ -1,0 +1,111 @@
+//! Everything that can go wrong in a handler.
+
+use std::time::Duration;
+
+use autovia::prelude::*;
+use autovia::{Error, Result};
+use maud::html;
+
+use crate::data::Log;
+use crate::place;
+
+pub fn setup(app: &mut App) {
+    app.page("/failures", failures);
+    app.page("/view-panics", view_panics);
+    app.page("/load-fails", load_fails);
+    app.page("/load-fails-later", load_fails_later);
+    app.page("/view-fails-later", view_fails_later);
+    app.page("/slow-load", slow_load);
+}
+
+fn failures(page: &mut Page) {
+    let done = page.signal("done", 0_i64);
+    page.action("slow", async move |ctx| {
+        let milliseconds: u64 = ctx.arg()?;
+        ctx.data::<Log>().note("slow started");
+        ctx.blocking(move || std::thread::sleep(Duration::from_millis(milliseconds)))
+            .await?;
+        ctx.data::<Log>().note("slow ended");
+        done.update(ctx, |n| n + 1);
+        Result::Ok(())
+    });
+    page.action_parallel("beside", async move |ctx| done.update(ctx, |n| n + 100));
+    page.action("ok", async move |ctx| done.update(ctx, |n| n + 1));
+    page.action("fails", async |_ctx| -> Result {
+        Err(Error::new("the kettle is empty"))
+    });
+    page.action("io", async |_ctx| -> Result {
+        std::fs::read("/nowhere")?;
+        Ok(())
+    });
+    page.action("panics", async |ctx| {
+        let empty: Vec<String> = Vec::new();
+        ctx.data::<Log>().note(empty[ctx.shard()].clone());
+    });
+    page.action("typed", async |ctx| {
+        let number: u8 = ctx.arg()?;
+        ctx.data::<Log>().note(format!("typed {number}"));
+        Result::Ok(())
+    });
+    page.action("hang-shard", async |ctx| {
+        while ctx.shard() < usize::MAX {
+            std::hint::spin_loop();
+        }
+    });
+    page.view(move |view| html! { main #failures { p #done { (done.text(view)) } (place(view)) } });
+}
+
+fn view_panics(page: &mut Page) {
+    page.view(|view| -> Html {
+        assert!(view.path().is_empty(), "this view always panics");
+        Html::default()
+    });
+}
+
+fn load_fails(page: &mut Page) {
+    let load = page.load(Scope::GLOBAL, async |_ctx| -> Result<String> {
+        Err(Error::new("no data today"))
+    });
+    page.view(move |view| html! { main #loaded { (load.get(view)) } });
+}
+
+fn load_fails_later(page: &mut Page) {
+    let load = page.load(Scope::ROUTE, async |ctx| {
+        ctx.data::<Log>().note("load later");
+        if ctx.global().get::<bool>("load fails")?.unwrap_or(false) {
+            return Err(Error::new("no data now"));
+        }
+        Ok(ctx.data::<Log>().count("load later"))
+    });
+    page.action("break", async |ctx| {
+        ctx.global().set("load fails", &true).await?;
+        ctx.broadcast(Scope::ROUTE)
+    });
+    page.action("mend", async |ctx| {
+        ctx.global().set("load fails", &false).await?;
+        ctx.broadcast(Scope::ROUTE)
+    });
+    page.view(move |view| html! { main #loaded { p #value { (load.get(view)) } } });
+}
+
+fn view_fails_later(page: &mut Page) {
+    let broken = page.signal("broken", false);
+    let ok = page.signal("ok", 0);
+    page.action("break", async move |ctx| broken.set(ctx, true));
+    page.action("ok", async move |ctx| ok.update(ctx, |n| n + 1));
+    page.view(move |view| {
+        assert!(!broken.get(view), "this view panics in an update");
+        html! { main #view { p #ok { (ok.text(view)) } } }
+    });
+}
+
+fn slow_load(page: &mut Page) {
+    let load = page.load(Scope::GLOBAL, async |ctx| {
+        ctx.blocking(|| std::thread::sleep(Duration::from_secs(5)))
+            .await
+    });
+    page.view(move |view| {
+        load.get(view);
+        html! { main #loaded { "at last" } }
+    });
+}
