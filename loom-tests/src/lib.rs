@@ -14,23 +14,31 @@
 mod models {
     use loom::sync::{Arc, Condvar, Mutex};
 
-    /// Runs `model` under every schedule.
+    /// Runs `model` under every schedule, and prints how many those are (`-- --nocapture`).
     pub fn every_schedule(model: impl Fn() + Send + Sync + 'static) {
-        builder().check(model);
+        check(None, model);
     }
 
     /// Runs `model` under every schedule in which at most `preemptions` threads are interrupted where
     /// they could have gone on.
     pub fn with_preemptions(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
-        let mut builder = builder();
-        builder.preemption_bound = Some(preemptions);
-        builder.check(model);
+        check(Some(preemptions), model);
     }
 
-    fn builder() -> loom::model::Builder {
+    fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+        // The standard library's: it counts runs, and is no part of them.
+        let runs = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let counted = std::sync::Arc::clone(&runs);
         let mut builder = loom::model::Builder::new();
         builder.max_branches = 20_000;
-        builder
+        builder.preemption_bound = preemptions;
+        builder.check(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            model();
+        });
+        let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+        let name = std::thread::current().name().map(str::to_owned);
+        println!("{}: {runs} runs", name.as_deref().unwrap_or("model"));
     }
 
     /// A thread's sleep that a wake callback ends, like a read of an eventfd: a wake that comes before

@@ -19,7 +19,8 @@
 //!   (Acquire), so it reads the raised count afterwards and looks again. All words are atomics, so
 //!   words of two fills in one look are no data race; they are thrown away.
 //! * A reader looks again only if its buffer was filled again, for which two commits are needed: one
-//!   that takes the buffer out of the row, one that reuses it. And by then the pointer has moved on.
+//!   that takes the buffer out of the row, one that reuses it. `[slot.fills]` → `[slot.see_fills]`: who
+//!   sees the raised count sees that the pointer has moved on, so no look is in vain twice.
 //! * `[slot.return]` → `[slot.take]`: the next writer of a buffer reads the last count and writes
 //!   after the last writer's words. A buffer that comes out of a row has been seen by `[slot.see]`, as
 //!   the exchange expects a pointer that this thread has read before.
@@ -103,7 +104,7 @@ impl Buffers {
             let buffer = self.buffer(pointer);
             let seen = read(buffer);
             fence(Ordering::Acquire); // [slot.look_fence]
-            let fills = buffer.word(FILLS).load(Ordering::Relaxed);
+            let fills = buffer.word(FILLS).load(Ordering::Acquire); // [slot.see_fills]
             if fills << BUFFER_BITS == pointer & !BUFFER_MASK {
                 return (pointer, seen);
             }
@@ -117,11 +118,12 @@ impl Buffers {
         loop {
             for step in 0..self.spares.len() {
                 let cell = &self.spares[(hint + step) % self.spares.len()];
-                if cell.load(Ordering::Relaxed) == EMPTY {
-                    continue;
-                }
-                let buffer = cell.swap(EMPTY, Ordering::Acquire); // [slot.take]
-                if buffer != EMPTY {
+                let buffer = cell.load(Ordering::Relaxed);
+                if buffer != EMPTY
+                    && cell
+                        .compare_exchange(buffer, EMPTY, Ordering::Acquire, Ordering::Relaxed) // [slot.take]
+                        .is_ok()
+                {
                     return Taken {
                         buffers: self,
                         cell,
@@ -166,7 +168,7 @@ impl Taken<'_> {
     fn fill(&mut self, header: Header, key: &Key, value: &[u8]) -> u64 {
         let buffer = self.buffers.buffer(self.buffer);
         let fills = buffer.word(FILLS).load(Ordering::Relaxed).wrapping_add(1);
-        buffer.word(FILLS).store(fills, Ordering::Relaxed);
+        buffer.word(FILLS).store(fills, Ordering::Release); // [slot.fills]
         fence(Ordering::Release); // [slot.fill_fence]
         let shape = value.len() as u64
             | (key.len() as u64) << KEY_LEN_SHIFT

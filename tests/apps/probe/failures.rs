@@ -105,7 +105,7 @@ fn slow_load(page: &mut Page) {
             .await
     });
     page.view(move |view| {
-        load.get(view);
+        let () = *load.get(view);
         html! { main #loaded { "at last" } }
     });
 }

@@ -151,6 +151,7 @@ fn under_fire(hops: u64) {
     let writer = thread::spawn({
         let over = over.clone();
         move || {
+            sys::pin(1);
             let mut sent = 0u64;
             while !over.load(SeqCst) {
                 if client.write_all(&[sent as u8]).is_err() {
@@ -161,7 +162,10 @@ fn under_fire(hops: u64) {
             sent
         }
     });
-    let other = thread::spawn(move || read_and_pass(at_there, back, hops / 2));
+    let other = thread::spawn(move || {
+        sys::pin(1);
+        read_and_pass(at_there, back, hops / 2)
+    });
     read_and_pass(at_back, there, hops / 2);
     // The last hop of this shard left the parcel in the other's ring.
     let mut last = other.join().expect("the other shard ends");
