@@ -86,8 +86,40 @@ fn main() {
     for (i, (name, _)) in arms.iter().enumerate() {
         println!("| {name} | {} | {} | {} |", own[i], both[i], wall[i]);
     }
+    full_socket();
     drop(sockets);
     reader.wait().expect("the readers end");
+}
+
+/// What an entry for a socket whose reader has stopped looks like, without a wait.
+fn full_socket() {
+    let (server, _frozen) = sys::tcp_pairs(1).remove(0);
+    let mut ring = IoUring::<io_uring::squeue::Entry>::builder()
+        .setup_single_issuer()
+        .setup_coop_taskrun()
+        .build(4)
+        .expect("io_uring is allowed here");
+    let block = vec![b'x'; 1 << 20];
+    let mut results = Vec::new();
+    while results.last().is_none_or(|result| *result > 0) {
+        let entry = opcode::Send::new(
+            types::Fd(server.as_raw_fd()),
+            block.as_ptr(),
+            block.len() as u32,
+        )
+        .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+        .build();
+        // SAFETY: `block` and the socket outlive the completion, which is taken below.
+        unsafe { ring.submission().push(&entry) }.expect("room");
+        ring.submit().expect("submit");
+        let before = results.len();
+        results.extend(ring.completion().map(|entry| entry.result()));
+        assert_eq!(results.len(), before + 1, "the entry is still in flight");
+    }
+    println!(
+        "\na frozen reader, 1 MiB each: {results:?} (EAGAIN is -{})",
+        libc::EAGAIN
+    );
 }
 
 fn by_send(sockets: &[TcpStream], sweeps: usize) -> usize {
@@ -127,10 +159,11 @@ fn by_ring(single: bool, defer: bool) -> impl FnMut(&[TcpStream], usize) -> usiz
                     )
                     .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                     .build();
-                    // SAFETY: `block` and the socket outlive the wait for all completions below.
+                    // SAFETY: `block` and the socket outlive the completions, which are counted below.
                     unsafe { ring.submission().push(&entry) }.expect("a batch fits the ring");
                 }
-                ring.submit_and_wait(batch.len()).expect("submit");
+                // No wait: with MSG_DONTWAIT every entry has ended when the call returns.
+                ring.submit().expect("submit");
                 let mut seen = 0;
                 for entry in ring.completion() {
                     refused += usize::from(entry.result() != BYTES as i32);
