@@ -15,7 +15,7 @@
 //
 // No eval, no inline style or handler, no API of secure contexts.
 
-import { action, getPath } from './datastar.js'
+import { action, getPath, mergePatch } from './datastar.js'
 import { banner, brand, closeNotes, find, giveBack, keep, note, peek, placeNotes } from './autovia-page.js'
 
 const HOME = new URL('./', import.meta.url) // the base path, also behind a proxy that strips one
@@ -164,7 +164,18 @@ function emit({ event, data }) {
     const error = JSON.parse(args.signals)._via_error
     if (error) failedWithText(error)
   }
+  if (event === 'datastar-patch-signals' && args.signals?.includes('"_via_take"')) {
+    const taken = JSON.parse(args.signals)._via_take
+    if (taken) emptyTaken(taken)
+  }
   placeNotes()
+}
+
+// Inputs that the server took: emptied only where the user has not typed on since.
+function emptyTaken(taken) {
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
+  const emptied = Object.entries(taken).filter(([input, { was }]) => same(peek(() => getPath(input)), was))
+  mergePatch(Object.fromEntries(emptied.map(([input, { now }]) => [input, now])))
 }
 
 // Bytes to events, as the HTML standard has it: CR, LF and CRLF end a line.

@@ -99,7 +99,8 @@ impl Peer {
             Peer::FloorEpoll => &["--by", "epoll"],
             Peer::FloorUring => &["--by", "uring"],
             Peer::Axum => &[],
-            Peer::Autovia => &["--shards", "1"],
+            // The rate limit would measure its own pauses; sessions have one page each.
+            Peer::Autovia => &["--shards", "1", "--port", "0", "--scope-rate", "0", "--log-level", "warn"],
         }
     }
 }
@@ -192,7 +193,8 @@ impl Running {
         }
         let address = line
             .trim_end()
-            .strip_prefix(LISTENING)
+            .split_once(LISTENING)
+            .map(|(_, address)| address.trim_start_matches("http://"))
             .and_then(|address| address.parse().ok());
         let Some(address) = address else {
             stop(&mut child);
