@@ -1,7 +1,7 @@
 //! What the probe notes, for all shards: how often something ran.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use autovia::prelude::*;
 use maud::html;
@@ -27,6 +27,26 @@ impl Log {
             .get(what)
             .copied()
             .unwrap_or(0)
+    }
+}
+
+/// Where an action waits until the test lets it go on.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn wait(&self) {
+        let (open, opened) = &*self.0;
+        let mut open = open.lock().expect("nobody panics at the gate");
+        while !*open {
+            open = opened.wait(open).expect("nobody panics at the gate");
+        }
+    }
+
+    pub fn open(&self) {
+        let (open, opened) = &*self.0;
+        *open.lock().expect("nobody panics at the gate") = true;
+        opened.notify_all();
     }
 }
 

@@ -6,7 +6,7 @@ use autovia::prelude::*;
 use autovia::{Error, Result};
 use maud::html;
 
-use crate::data::Log;
+use crate::data::{Gate, Log};
 use crate::place;
 
 pub fn setup(app: &mut App) {
@@ -20,6 +20,7 @@ pub fn setup(app: &mut App) {
 
 fn failures(page: &mut Page) {
     let done = page.signal("done", 0_i64);
+    let trail = page.signal("trail", String::new());
     page.action("slow", async move |ctx| {
         let milliseconds: u64 = ctx.arg()?;
         ctx.data::<Log>().note("slow started");
@@ -27,6 +28,26 @@ fn failures(page: &mut Page) {
             .await?;
         ctx.data::<Log>().note("slow ended");
         done.update(ctx, |n| n + 1);
+        Result::Ok(())
+    });
+    page.action("hold", async move |ctx| {
+        hold(ctx).await?;
+        done.update(ctx, |n| n + 1);
+        Result::Ok(())
+    });
+    page.action_parallel("hold-beside", async move |ctx| {
+        hold(ctx).await?;
+        done.update(ctx, |n| n + 100);
+        Result::Ok(())
+    });
+    page.action_parallel("release", async |ctx| ctx.data::<Gate>().open());
+    // What is read before the wait is written after it: two that overlap lose a letter.
+    page.action("append", async move |ctx| {
+        let letter: String = ctx.arg()?;
+        let before = trail.get(ctx);
+        ctx.blocking(|| std::thread::sleep(Duration::from_millis(5)))
+            .await?;
+        trail.set(ctx, before + &letter);
         Result::Ok(())
     });
     page.action_parallel("beside", async move |ctx| done.update(ctx, |n| n + 100));
@@ -53,6 +74,15 @@ fn failures(page: &mut Page) {
         }
     });
     page.view(move |view| html! { main #failures { p #done { (done.text(view)) } (place(view)) } });
+}
+
+/// Waits at the gate, without keeping the shard.
+async fn hold(ctx: &Ctx) -> Result {
+    ctx.data::<Log>().note("held");
+    let gate = ctx.data::<Gate>().clone();
+    ctx.blocking(move || gate.wait()).await?;
+    ctx.data::<Log>().note("let go");
+    Ok(())
 }
 
 fn view_panics(page: &mut Page) {

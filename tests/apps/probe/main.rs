@@ -8,7 +8,7 @@ mod state;
 
 use autovia::prelude::*;
 use clap::Parser;
-use data::Log;
+use data::{Gate, Log};
 use maud::html;
 
 #[derive(Parser)]
@@ -19,8 +19,10 @@ struct Cli {
 
 fn main() {
     let log = Log::default();
+    let gate = Gate::default();
     Server::from_args(Cli::parse().server).run(move |app| {
         app.data(log.clone());
+        app.data(gate.clone());
         app.page("/", counter);
         app.page("/log", data::log_page);
         app.page("/params/{year}/{slug}", params);
