@@ -8,25 +8,29 @@ fn main() {
     autovia::run(|app| app.page("/", counter));
 }
 
+/// Two values, three actions, one field.
 pub fn counter(page: &mut Page) {
     let count = page.signal("count", 0_i64);
     let step = page.input("step", 1_i64);
-    let increment = page.action("increment", async move |ctx| {
-        count.update(ctx, |n| n + step.get(ctx))
+
+    let add = page.action("increment", async move |ctx| {
+        count.update(ctx, |n| n.saturating_add(step.get(ctx)))
     });
-    let decrement = page.action("decrement", async move |ctx| {
-        count.update(ctx, |n| n - step.get(ctx))
+    let subtract = page.action("decrement", async move |ctx| {
+        count.update(ctx, |n| n.saturating_sub(step.get(ctx)))
     });
     let reset = page.action("reset", async move |ctx| count.set(ctx, 0));
 
     page.view(move |view| {
         html! {
-            section #counter {
-                output #count { (count.text(view)) }
-                label { "Step " input #step type="number" data-bind=(step); }
-                button #decrement data-on:click=(decrement) { "−" }
-                button #increment data-on:click=(increment) { "+" }
-                button #reset data-on:click=(reset) { "Reset" }
+            section.live #counter {
+                p.big.huge.num { output.flash #count { (count.text(view)) } }
+                div.row {
+                    button #increment aria-label="Add" data-on:click=(add) { "+" }
+                    button #decrement aria-label="Subtract" data-on:click=(subtract) { "−" }
+                    button.quiet #reset data-on:click=(reset) { "Reset" }
+                }
+                div { label for="step" { "Step" } input #step type="number" data-bind=(step); }
             }
         }
     });

@@ -1,13 +1,14 @@
 //! The command line: the showcase, or `autovia doctor`.
 
+use std::path::PathBuf;
+
 use autovia::{Server, ServerArgs};
 use clap::{Parser, Subcommand};
 
+mod showcase;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[path = "../examples/counter.rs"]
-mod counter;
 
 #[derive(Parser)]
 #[command(
@@ -18,6 +19,9 @@ mod counter;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// File of the chat's messages
+    #[arg(long, value_name = "FILE", env = "CHAT_DB", default_value_os_t = showcase::chat_file())]
+    chat_db: PathBuf,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -33,5 +37,9 @@ fn main() {
     if let Some(Command::Doctor) = cli.command {
         std::process::exit(autovia::server::doctor::report());
     }
-    Server::from_args(cli.server).run(|app| app.page("/", counter::counter))
+    let site = showcase::site(&cli.chat_db).unwrap_or_else(|error| {
+        eprintln!("autovia: {error}");
+        std::process::exit(1)
+    });
+    Server::from_args(cli.server).run(site)
 }

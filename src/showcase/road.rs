@@ -1,0 +1,190 @@
+//! The motorway: one lane per shard, drawn from what the shards count.
+//!
+//! One timer of the process looks four times a second; it broadcasts only when something moved.
+//! The picture itself is read under a lock that is held for a copy.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use autovia::View;
+use autovia::prelude::*;
+use maud::{Markup, html};
+
+use super::frame::{grouped, tint};
+use super::traffic::{Kind, LaneView, Mark, Traffic};
+
+/// Steps of the picture: at most so many patches a second as fit.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Height of a lane, which the stylesheet knows too (`@keyframes shift`).
+const LANE: usize = 56;
+const FOOT: usize = 40;
+
+/// Lanes whose audience is counted; the picture of more would be too high to see.
+const LANES_MAX: usize = 256;
+
+/// The picture, shared by all shards.
+pub struct Road {
+    traffic: Mutex<Traffic>,
+    /// Pages that watch, by lane.
+    audience: Box<[AtomicU64]>,
+}
+
+impl Default for Road {
+    fn default() -> Self {
+        Self {
+            traffic: Mutex::default(),
+            audience: (0..LANES_MAX).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl Road {
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        // Every write of it is whole: what a panic left behind is a picture.
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, app: &App) -> bool {
+        let audience: Vec<u64> = self
+            .audience
+            .iter()
+            .map(|lane| lane.load(Ordering::Relaxed))
+            .collect();
+        self.traffic().record(&app.lanes(), &audience, app.shard())
+    }
+}
+
+/// Keeps the picture up to date.
+pub fn watch(app: &mut App, road: &Arc<Road>) {
+    let road = Arc::clone(road);
+    app.every(STEP, async move |app| {
+        if road.step(app) {
+            app.broadcast(scope!("site:road"))?;
+        }
+        Ok(())
+    });
+}
+
+/// Makes the road the view of `page`.
+pub fn show(page: &mut Page, road: &Arc<Road>) {
+    page.join(|_| scope!("site:road"));
+    let watching = Arc::clone(road);
+    page.on_connect(async move |ctx| {
+        if let Some(lane) = watching.audience.get(ctx.shard()) {
+            lane.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let watching = Arc::clone(road);
+    page.on_disconnect(async move |ctx| {
+        if let Some(lane) = watching.audience.get(ctx.shard()) {
+            lane.fetch_sub(1, Ordering::Relaxed);
+        }
+    });
+    let road = Arc::clone(road);
+    page.view(move |view| picture(view, &road));
+}
+
+fn picture(view: &View, road: &Road) -> Markup {
+    let (mut lanes, marks, crossings) = {
+        let traffic = road.traffic();
+        (
+            traffic.lanes.clone(),
+            traffic.marks.clone(),
+            traffic.crossings,
+        )
+    };
+    if lanes.is_empty() {
+        lanes.resize(view.lanes().len(), LaneView::default());
+    }
+    let foot = lanes.len() * LANE;
+    html! {
+        div.road #road role="img" aria-label=(in_words(view.shard(), &lanes, crossings)) {
+            svg #motorway width="100%" height=(foot + FOOT) aria-hidden="true" {
+                @for (number, lane) in lanes.iter().enumerate() {
+                    (bed(number, lane, number == view.shard()))
+                }
+                text x="16" y=(foot + 25) { (plural(crossings, "lane change")) }
+                text.say.wide-only x="100%" dx="-16" y=(foot + 25) { "this picture’s own patches are not counted" }
+                // A page that has just been loaded has not seen what the marks show.
+                @if view.is_update() {
+                    @for mark in &marks { (moving(mark)) }
+                }
+            }
+        }
+    }
+}
+
+fn bed(number: usize, lane: &LaneView, own: bool) -> Markup {
+    let top = number * LANE;
+    html! {
+        g.own[own] class=(tint(number)) {
+            rect.bed y=(top) width="100%" height=(LANE) {}
+            @if number > 0 { line.dash x2="100%" y1=(top) y2=(top) {} }
+            rect.shield x="16" y=(top + 13) width="30" height="30" rx="8" {}
+            text.no x="31" y=(top + 34) { (number) }
+            @if own {
+                rect.beam y=(top) width="5" height=(LANE) {}
+                text.you x="58" y=(top + 33) { "this tab" }
+            }
+            text.say x="100%" dx="-16" y=(top + 33) {
+                (lane.open) " open" tspan { " · " (plural(lane.events, "event")) }
+            }
+        }
+    }
+}
+
+fn moving(mark: &Mark) -> Markup {
+    let id = format!("m{}", mark.number);
+    let middle = |lane: usize| lane * LANE + LANE / 2;
+    let wave = (mark.wave > 0).then(|| format!("w{}", mark.wave));
+    html! {
+        @match mark.kind {
+            Kind::Event { lane } => {
+                circle.mark.run id=(id) class={(tint(lane)) " " (wave.as_deref().unwrap_or_default())} r="6" cy=(middle(lane)) {}
+            }
+            Kind::Crossing { from, to } => {
+                g.mark.run id=(id) class={(tint(from)) " " (wave.as_deref().unwrap_or_default())} {
+                    rect.shift class=(shift(from, to)) x="-9" y=(middle(from) - 6) width="18" height="12" rx="3" {}
+                }
+            }
+        }
+    }
+}
+
+/// The class that moves a mark over so many lanes; the stylesheet knows seven each way.
+fn shift(from: usize, to: usize) -> String {
+    let (word, lanes) = if to > from {
+        ("down", to - from)
+    } else {
+        ("up", from - to)
+    };
+    format!("{word}{}", lanes.min(7))
+}
+
+fn in_words(own: usize, lanes: &[LaneView], crossings: u64) -> String {
+    let each = lanes.iter().enumerate().map(|(number, lane)| {
+        let this = if number == own {
+            ", this tab’s own"
+        } else {
+            ""
+        };
+        let (open, events) = (plural(lane.open, "page"), plural(lane.events, "event"));
+        format!("Lane {number}{this}: {open} open, {events} delivered.")
+    });
+    format!(
+        "Motorway, {}. {} {} so far.",
+        plural(lanes.len() as u64, "lane"),
+        each.collect::<Vec<_>>().join(" "),
+        plural(crossings, "lane change")
+    )
+}
+
+fn plural(count: u64, thing: &str) -> String {
+    format!(
+        "{} {thing}{}",
+        grouped(count),
+        if count == 1 { "" } else { "s" }
+    )
+}
