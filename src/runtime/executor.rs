@@ -4,10 +4,11 @@
 //! such a stall, so [`Executor::run`] keeps one going for as long as the executor lives.
 
 use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use glommio::timer::Timer;
@@ -50,14 +51,45 @@ impl Executor {
     }
 }
 
+thread_local! {
+    static ACTIVITY: Activity = const { Activity { polls: Cell::new(0), sleeper: RefCell::new(None) } };
+}
+
+struct Activity {
+    polls: Cell<u64>,
+    sleeper: RefCell<Option<Waker>>,
+}
+
+/// How often tasks of this thread were polled. While others run, whoever waits on glommio's rings
+/// would be late by up to 100 ms: it has to look by itself.
+pub(super) fn task_polls() -> u64 {
+    ACTIVITY.with(|activity| activity.polls.get())
+}
+
+/// Has `waker` woken when a task is polled next.
+pub(super) fn wake_on_task_poll(waker: &Waker) {
+    ACTIVITY.with(|activity| activity.sleeper.replace(Some(waker.clone())));
+}
+
 /// Runs `future` beside the caller, to its end; a panic in it is logged and ends only it.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(async move {
+    let mut task = Box::pin(async move {
         if let Err(unwound) = guarded(future).await {
             tracing::error!(panic = %unwound.text, "a task panicked");
         }
-    })
-    .detach();
+    });
+    let counted = std::future::poll_fn(move |cx| {
+        let polled = task.as_mut().poll(cx);
+        let sleeper = ACTIVITY.with(|activity| {
+            activity.polls.set(activity.polls.get() + 1);
+            activity.sleeper.borrow_mut().take()
+        });
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+        polled
+    });
+    glommio::spawn_local(counted).detach();
 }
 
 /// Lets the other runnable tasks of this executor run.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use glommio::io::PollableFd;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::executor::PULSE;
+use super::executor::{PULSE, task_polls, wake_on_task_poll};
 use super::reactor::Reactor;
 
 /// The writing end; cheap to clone, any thread may ring.
@@ -77,8 +77,8 @@ impl Sleeper {
         })
     }
 
-    /// Sleeps until the epoll instance has events, `deadline` comes, or the task is woken and
-    /// `nudged` says that there is work; at most [`PULSE`].
+    /// Sleeps until the epoll instance has events, `deadline` comes, another task of this thread
+    /// has run, or the task is woken and `nudged` says that there is work; at most [`PULSE`].
     pub async fn sleep(
         &mut self,
         deadline: Option<std::time::Instant>,
@@ -97,8 +97,10 @@ impl Sleeper {
             })
         });
         let mut timer = std::pin::pin!(glommio::timer::Timer::new(until_deadline));
+        let polls = task_polls();
         let fired = std::future::poll_fn(|cx| {
-            if nudged(cx.waker()) {
+            wake_on_task_poll(cx.waker());
+            if nudged(cx.waker()) || task_polls() != polls {
                 return std::task::Poll::Ready(false);
             }
             if waiting.as_mut().poll(cx).is_ready() {
