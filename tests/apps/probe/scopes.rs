@@ -39,6 +39,8 @@ pub fn setup(app: &mut App) {
     app.data(SHARED.get_or_init(Rooms::default).clone());
     app.page("/room/{room}", room);
     app.page("/loaded/{room}", loaded);
+    app.page("/pair/{side}", pair);
+    app.page("/pair-list", pair_list);
     app.page("/route/{x}", route);
     app.page("/session", session);
     app.page("/global", global);
@@ -104,6 +106,31 @@ fn loaded(page: &mut Page) {
     page.view(move |view| {
         let messages = messages.get(view);
         html! { main #room { p #messages { (messages.len()) ": " (messages.last().map_or("", String::as_str)) } (place(view)) } }
+    });
+}
+
+/// One scope, three different views: two by the path, one by another page.
+fn pair(page: &mut Page) {
+    say(page);
+    page.view(|view| {
+        let said = view.data::<Rooms>().of("pair").len();
+        html! { main #pairs { p #pair { (view.param("side")) " says " (said) } (place(view)) } }
+    });
+}
+
+fn pair_list(page: &mut Page) {
+    say(page);
+    page.view(|view| {
+        let said = view.data::<Rooms>().of("pair").len();
+        html! { main #pairs { p #pair { "list says " (said) } (place(view)) } }
+    });
+}
+
+fn say(page: &mut Page) {
+    let both = page.join(|_| scope!("pair"));
+    page.action("say", async move |ctx| {
+        ctx.data::<Rooms>().post("pair", "said".to_owned());
+        ctx.broadcast(both)
     });
 }
 
