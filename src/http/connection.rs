@@ -59,7 +59,7 @@ async fn wait_for_request<S: Service>(service: &S, socket: &Socket) -> bool {
     let readable = async {
         futures_lite::future::or(
             async {
-                socket.readable().await;
+                socket.has_bytes().await;
                 true
             },
             async {

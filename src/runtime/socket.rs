@@ -73,6 +73,23 @@ impl Socket {
         poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
     }
 
+    /// Waits as [`Socket::readable`] does, but never takes the readiness that an earlier read left
+    /// behind for new bytes.
+    pub async fn has_bytes(&self) {
+        let reactor = Reactor::current();
+        loop {
+            self.readable().await;
+            match self.stream().peek(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_readable(self.token);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Bytes, an end, or an error, which the next read tells.
+                _ => return,
+            }
+        }
+    }
+
     /// Reads what is there; `Ok(0)` is the end.
     ///
     /// # Errors

@@ -394,7 +394,15 @@ fn drain_when_told(shard: &Rc<Shard>, draining: Arc<Switch>) {
         shard.closing.set(true);
         shard.closing_waiters.wake();
         shard.end_streams();
-        shard.nudge();
+        // Turns go on while it drains: the watchdog counts them, and each looks whether anything
+        // is left. A connection or an action that ends wakes nobody else.
+        loop {
+            shard.nudge();
+            shard
+                .timers
+                .sleep_until(Instant::now() + Duration::from_millis(10))
+                .await;
+        }
     });
 }
 
