@@ -9,6 +9,12 @@
 //! A model states how many preemptions loom may try: all ([`every_schedule`]), or at most so many
 //! ([`with_preemptions`]) where all would take hours. What loom says about memory orderings within a
 //! schedule (which stores a load may read) is exhaustive in both.
+//!
+//! **A gap of loom that models must know.** It looks for a schedule with two accesses of one atomic
+//! swapped only if the earlier one is the *last* access so far. A thread that loads and then writes
+//! hides with its own load that another has loaded before; with that other one first, nothing is
+//! swapped. So [`race`] starts its threads in every order: with the writer first, the reader's load is
+//! compared with the last *write*, which nothing hides.
 
 #[cfg(loom)]
 mod models {
@@ -23,6 +29,49 @@ mod models {
     /// they could have gone on.
     pub fn with_preemptions(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
         check(Some(preemptions), model);
+    }
+
+    /// Runs `threads` at the same time on what `setup` makes, then `after`; once for each order in
+    /// which they can be started, with at most `preemptions` as in [`with_preemptions`].
+    pub fn race<S: Send + Sync + 'static>(
+        preemptions: usize,
+        setup: fn() -> S,
+        threads: &'static [fn(&S)],
+        after: fn(&S),
+    ) {
+        for order in orders(threads.len()) {
+            with_preemptions(preemptions, move || {
+                let state = Arc::new(setup());
+                let handles: Vec<_> = order
+                    .iter()
+                    .map(|&i| {
+                        let state = Arc::clone(&state);
+                        loom::thread::spawn(move || threads[i](&state))
+                    })
+                    .collect();
+                for handle in handles {
+                    handle.join().unwrap();
+                }
+                after(&state);
+            });
+        }
+    }
+
+    /// All orders of `0..count`.
+    fn orders(count: usize) -> Vec<Vec<usize>> {
+        let Some(last) = count.checked_sub(1) else {
+            return vec![Vec::new()];
+        };
+        let shorter = orders(last);
+        let inserted = |order: &Vec<usize>, at: usize| {
+            let mut order = order.clone();
+            order.insert(at, last);
+            order
+        };
+        shorter
+            .iter()
+            .flat_map(|order| (0..count).map(move |at| inserted(order, at)))
+            .collect()
     }
 
     fn check(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
@@ -69,4 +118,4 @@ mod models {
 }
 
 #[cfg(loom)]
-pub use models::{Sleep, every_schedule, with_preemptions};
+pub use models::{Sleep, every_schedule, race, with_preemptions};

@@ -1,0 +1,466 @@
+//! The slot table: whole values, atomic updates, keys that are neither lost nor doubled. Two words a
+//! value.
+#![cfg(loom)]
+
+use std::sync::Mutex;
+
+use autovia_shards::{Row, SlotError, SlotTable};
+use loom::sync::atomic::{AtomicBool, Ordering};
+
+const BYTES: usize = 16;
+
+/// A table, a row of it, what threads tell each other, and what they saw. The latter's lock is the
+/// standard library's: it is no part of the model.
+struct Model {
+    table: SlotTable,
+    row: Option<Row>,
+    told: [AtomicBool; 2],
+    seen: Mutex<Vec<u64>>,
+}
+
+impl Model {
+    /// `keys` are set to 1, 2 and so on; the row is the first one's.
+    fn new(rows: usize, writers: usize, keys: &[&[u8]]) -> Self {
+        let table = SlotTable::with_writers(rows, BYTES, [1, 2], writers);
+        for (key, first) in keys.iter().zip(1..) {
+            table.set(key, &value(first)).unwrap();
+        }
+        Self {
+            row: keys.first().and_then(|key| table.find(key).unwrap()),
+            table,
+            told: [AtomicBool::new(false), AtomicBool::new(false)],
+            seen: Mutex::default(),
+        }
+    }
+
+    fn row(&self) -> Row {
+        self.row.unwrap()
+    }
+
+    fn read(&self) -> Result<(u8, u64), SlotError> {
+        let mut out = Vec::new();
+        let version = self.table.read_row(self.row(), &mut out)?;
+        Ok((number(&out), version))
+    }
+
+    fn read_key(&self, key: &[u8]) -> Option<u8> {
+        let mut out = Vec::new();
+        let version = self.table.read(key, &mut out).unwrap();
+        assert!(version.is_some() || out.is_empty());
+        version.map(|_| number(&out))
+    }
+
+    fn add(&self, delta: u8) -> Result<Option<u64>, SlotError> {
+        let f = |old: &[u8]| Some(value(number(old) + delta).to_vec());
+        self.table.update_row(self.row(), f)
+    }
+
+    fn saw(&self, what: u64) {
+        self.seen.lock().unwrap().push(what);
+    }
+
+    /// What was seen, in order of size.
+    fn all_seen(&self) -> Vec<u64> {
+        let mut seen = self.seen.lock().unwrap().clone();
+        seen.sort_unstable();
+        seen
+    }
+}
+
+/// [`loom_tests::race`] on a [`Model`].
+fn race(
+    preemptions: usize,
+    setup: fn() -> Model,
+    threads: &'static [fn(&Model)],
+    after: fn(&Model),
+) {
+    loom_tests::race(preemptions, setup, threads, after);
+}
+
+/// A value whose two words are equal, so that a torn one shows.
+fn value(number: u8) -> [u8; BYTES] {
+    [number; BYTES]
+}
+
+fn number(value: &[u8]) -> u8 {
+    assert_eq!(value.len(), BYTES);
+    assert!(
+        value.iter().all(|&byte| byte == value[0]),
+        "torn: {value:?}"
+    );
+    value[0]
+}
+
+/// The writer's second commit fills the buffer that its first one took out of the row.
+#[test]
+fn a_reader_beside_a_writer_sees_whole_values() {
+    race(
+        3,
+        || Model::new(1, 1, &[b"k"]),
+        &[
+            |model| {
+                for number in 2..=3 {
+                    model.table.set_row(model.row(), &value(number)).unwrap();
+                }
+            },
+            |model| {
+                let (first, version) = model.read().unwrap();
+                assert_eq!(u64::from(first), version, "this value's version");
+            },
+        ],
+        |model| assert_eq!(model.read(), Ok((3, 3))),
+    );
+}
+
+#[test]
+fn a_reader_sees_time_go_on() {
+    race(
+        2,
+        || Model::new(1, 1, &[b"k"]),
+        &[
+            |model| {
+                for number in 2..=3 {
+                    model.table.set(b"k", &value(number)).unwrap();
+                }
+            },
+            |model| {
+                let version = model.table.version(model.row()).unwrap();
+                let (value, later) = model.read().unwrap();
+                assert!(later >= version && u64::from(value) == later);
+            },
+        ],
+        |model| assert_eq!(model.read(), Ok((3, 3))),
+    );
+}
+
+/// Two writers pass buffers on to each other through one spare cell.
+#[test]
+fn a_reader_beside_two_writers_sees_whole_values() {
+    race(
+        1,
+        || Model::new(1, 1, &[b"k"]),
+        &[
+            |model| model.saw(model.table.set_row(model.row(), &value(2)).unwrap()),
+            |model| model.saw(model.table.set_row(model.row(), &value(3)).unwrap()),
+            |model| {
+                model.read().unwrap();
+            },
+        ],
+        |model| {
+            assert_eq!(model.all_seen(), [2, 3], "a version for each");
+            assert!(model.read().unwrap().0 > 1);
+        },
+    );
+}
+
+#[test]
+fn updates_add_up() {
+    race(
+        3,
+        || Model::new(1, 2, &[b"k"]),
+        &[
+            |model| model.saw(model.add(10).unwrap().unwrap()),
+            |model| model.saw(model.add(20).unwrap().unwrap()),
+        ],
+        |model| {
+            assert_eq!(model.all_seen(), [2, 3], "a version for each");
+            assert_eq!(model.read(), Ok((31, 3)));
+        },
+    );
+}
+
+/// Both wait for the one spare cell.
+#[test]
+fn updates_add_up_through_one_cell() {
+    race(
+        3,
+        || Model::new(1, 1, &[b"k"]),
+        &[
+            |model| {
+                model.add(10).unwrap();
+            },
+            |model| {
+                model.add(20).unwrap();
+            },
+        ],
+        |model| assert_eq!(model.read(), Ok((31, 3))),
+    );
+}
+
+#[test]
+fn one_compare_and_set_wins() {
+    fn swap(model: &Model, to: u8) {
+        let (from, to) = (value(1), value(to));
+        let swapped = model.table.compare_and_set(b"k", Some(&from), &to).unwrap();
+        if swapped {
+            model.saw(to[0].into());
+        }
+    }
+    race(
+        3,
+        || Model::new(1, 2, &[b"k"]),
+        &[|model| swap(model, 2), |model| swap(model, 3)],
+        |model| {
+            let (value, version) = model.read().unwrap();
+            assert_eq!((model.all_seen(), version), (vec![value.into()], 2));
+        },
+    );
+}
+
+/// Both insert the same key: one row, and both values went through it.
+#[test]
+fn a_key_is_inserted_once() {
+    fn increment(model: &Model) {
+        let f = |old: Option<&[u8]>| Some(value(old.map_or(0, number) + 1).to_vec());
+        model.saw(model.table.update(b"k", f).unwrap().unwrap());
+    }
+    race(
+        3,
+        || Model::new(2, 2, &[]),
+        &[increment, increment],
+        |model| {
+            assert_eq!((model.table.len(), model.table.chained().0), (1, 1));
+            assert_eq!(
+                (model.read_key(b"k"), model.all_seen()),
+                (Some(2), vec![1, 2])
+            );
+        },
+    );
+}
+
+#[test]
+fn users_are_counted() {
+    fn use_it(model: &Model) {
+        let row = model.table.acquire(b"k", || value(1).to_vec()).unwrap();
+        let mut out = Vec::new();
+        model.table.read_row(row, &mut out).unwrap();
+        assert_eq!(number(&out), 1);
+        model.table.release(row);
+    }
+    race(
+        2,
+        || Model::new(2, 2, &[]),
+        &[use_it, use_it],
+        |model| {
+            assert_eq!((model.table.len(), model.table.chained().0), (0, 0));
+            assert_eq!(model.table.find(b"k"), Ok(None));
+        },
+    );
+}
+
+/// An update comes before the removal, or finds the handle stale; never on a removed row.
+#[test]
+fn a_removal_beside_an_update() {
+    race(
+        3,
+        || Model::new(1, 2, &[b"k"]),
+        &[
+            |model| assert!(model.table.remove(b"k").unwrap()),
+            |model| match model.add(1) {
+                Ok(version) => assert_eq!(version, Some(2)),
+                Err(error) => assert_eq!(error, SlotError::Stale),
+            },
+        ],
+        |model| {
+            assert_eq!(model.read(), Err(SlotError::Stale));
+            assert_eq!(model.table.find(b"k"), Ok(None));
+            assert_eq!((model.table.len(), model.table.chained().0), (0, 0));
+        },
+    );
+}
+
+/// The row gets another key while it is used by the old handle: the old value, or stale.
+#[test]
+fn a_handle_does_not_reach_the_next_key() {
+    race(
+        3,
+        || Model::new(1, 1, &[b"old"]),
+        &[
+            |model| {
+                assert!(model.table.remove(b"old").unwrap());
+                model.table.set(b"new", &value(9)).unwrap();
+            },
+            |model| match model.read() {
+                Ok(seen) => assert_eq!(seen, (1, 1)),
+                Err(error) => assert_eq!(error, SlotError::Stale),
+            },
+        ],
+        |model| {
+            assert_eq!(model.read_key(b"new"), Some(9));
+            assert_eq!(model.table.version(model.row()), Err(SlotError::Stale));
+        },
+    );
+}
+
+#[test]
+fn a_write_by_handle_does_not_reach_the_next_key() {
+    race(
+        2,
+        || Model::new(1, 1, &[b"old"]),
+        &[
+            |model| {
+                assert!(model.table.remove(b"old").unwrap());
+                model.table.set(b"new", &value(9)).unwrap();
+            },
+            |model| match model.table.set_row(model.row(), &value(2)) {
+                Ok(version) => assert_eq!(version, 2),
+                Err(error) => assert_eq!(error, SlotError::Stale),
+            },
+        ],
+        |model| assert_eq!(model.read_key(b"new"), Some(9)),
+    );
+}
+
+/// Removed, and inserted again in another row: a reader by key gets one of its values or none.
+#[test]
+fn a_key_goes_and_comes_back() {
+    race(
+        1,
+        || Model::new(2, 1, &[b"k"]),
+        &[
+            |model| {
+                model.table.remove(b"k").unwrap();
+                model.table.set(b"other", &value(7)).unwrap();
+                model.table.set(b"k", &value(2)).unwrap();
+            },
+            |model| assert!([Some(1), Some(2), None].contains(&model.read_key(b"k"))),
+        ],
+        |model| assert_eq!(model.read_key(b"k"), Some(2)),
+    );
+}
+
+/// Keys of a table of three rows: three in one chain, and one elsewhere.
+const CHAIN: [&[u8]; 3] = [b"k", b"kg", b"ks"];
+const AWAY: &[u8] = b"ka";
+
+fn chain(writers: usize, keys: &[&[u8]]) -> Model {
+    let model = Model::new(3, writers, keys);
+    let buckets = CHAIN.map(|key| model.table.bucket(key).unwrap());
+    let away = model.table.bucket(AWAY).unwrap();
+    assert!(
+        buckets == [buckets[0]; 3] && away != buckets[0],
+        "{buckets:?} {away}"
+    );
+    model
+}
+
+/// A row before the wanted one in the chain is removed and leads into another chain: a walker that
+/// stands on it must not take that chain's end for a miss.
+#[test]
+fn a_key_behind_a_removed_one_is_found() {
+    race(
+        3,
+        || chain(1, &CHAIN),
+        &[
+            |model| {
+                assert!(model.table.remove(CHAIN[1]).unwrap());
+                model.table.set(AWAY, &value(4)).unwrap();
+            },
+            |model| assert_eq!(model.table.find(CHAIN[0]), Ok(model.row)),
+        ],
+        |model| assert_eq!(model.table.chained().0, 3),
+    );
+}
+
+/// The same with the first of the chain.
+#[test]
+fn a_key_behind_a_removed_first_one_is_found() {
+    race(
+        3,
+        || chain(1, &CHAIN[..2]),
+        &[
+            |model| {
+                assert!(model.table.remove(CHAIN[1]).unwrap());
+                model.table.set(AWAY, &value(4)).unwrap();
+            },
+            |model| assert_eq!(model.table.find(CHAIN[0]), Ok(model.row)),
+        ],
+        |model| assert_eq!(model.table.chained().0, 2),
+    );
+}
+
+/// Who has heard of an insert (or a removal) finds it so.
+#[test]
+fn what_was_done_before_is_found_so() {
+    race(
+        3,
+        || chain(2, &CHAIN[..1]),
+        &[
+            |model| {
+                model.table.set(CHAIN[1], &value(2)).unwrap();
+                model.told[0].store(true, Ordering::Release);
+                model.table.remove(CHAIN[0]).unwrap();
+                model.told[1].store(true, Ordering::Release);
+            },
+            |model| {
+                if model.told[0].load(Ordering::Acquire) {
+                    assert_eq!(model.read_key(CHAIN[1]), Some(2));
+                }
+                if model.told[1].load(Ordering::Acquire) {
+                    assert_eq!(model.table.find(CHAIN[0]), Ok(None));
+                }
+            },
+        ],
+        |model| assert_eq!(model.table.len(), 1),
+    );
+}
+
+/// An inserted key that is found has its value, though nobody told of it.
+#[test]
+fn a_found_key_has_its_value() {
+    race(
+        3,
+        || chain(1, &CHAIN[..1]),
+        &[
+            |model| {
+                model.table.set(CHAIN[1], &value(2)).unwrap();
+            },
+            |model| assert!([Some(2), None].contains(&model.read_key(CHAIN[1]))),
+        ],
+        |model| assert_eq!(model.read_key(CHAIN[1]), Some(2)),
+    );
+}
+
+/// A key that was found missing is gone for this thread, also by handle.
+#[test]
+fn what_was_found_gone_stays_gone() {
+    race(
+        3,
+        || chain(1, &CHAIN[..2]),
+        &[
+            |model| assert!(model.table.remove(CHAIN[0]).unwrap()),
+            |model| {
+                if model.table.find(CHAIN[0]).unwrap().is_none() {
+                    assert_eq!(model.table.version(model.row()), Err(SlotError::Stale));
+                }
+            },
+        ],
+        |model| assert_eq!(model.table.chained().0, 1),
+    );
+}
+
+/// Full, and room again.
+#[test]
+fn a_full_table_takes_one_of_two() {
+    race(
+        3,
+        || Model::new(1, 2, &[]),
+        &[
+            |model| {
+                if model.table.set(b"a", &value(1)).is_ok() {
+                    assert!(model.table.remove(b"a").unwrap());
+                    model.saw(1);
+                }
+            },
+            |model| match model.table.set(b"b", &value(2)) {
+                Ok(_) => model.saw(2),
+                Err(error) => assert_eq!(error, SlotError::Full { rows: 1 }),
+            },
+        ],
+        |model| {
+            let seen = model.all_seen();
+            assert!(!seen.is_empty(), "one of them had room");
+            assert_eq!(model.table.len(), usize::from(seen.contains(&2)));
+        },
+    );
+}
