@@ -200,6 +200,27 @@ fn doctor_judges_this_machine_as_the_server_does() {
 }
 
 #[test]
+fn io_uring_that_is_forbidden_is_told_in_the_words_of_doctor() {
+    // Given a container that forbids io_uring,
+    let contained = autovia().without_io_uring();
+    // when doctor looks, then it says what is wrong and what to change,
+    let report = contained.run_to_end(["doctor"]);
+    assert_eq!(report.status.code(), Some(1), "{report:?}");
+    let mut lines = report.stdout.lines();
+    let found = lines.find_map(|line| line.strip_prefix("FAIL  io_uring"));
+    let found = found.expect("io_uring is what fails").trim();
+    assert!(found.contains("seccomp"), "{report:?}");
+    let change = lines.next().expect("a line with the change").trim();
+    let change = change.strip_prefix("change: ").expect("what to change");
+    // and the server refuses in the same words.
+    for shards in SHARDS {
+        let output = contained.run_to_end(["--port", "0", "--shards", &shards.to_string()]);
+        assert_refused(&output, 1, &[found, change]);
+        assert_one_line(&output);
+    }
+}
+
+#[test]
 fn help_and_version_are_no_failures() {
     let help = autovia().run_to_end(["--help"]);
     assert_eq!(help.status.code(), Some(0));

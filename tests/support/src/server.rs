@@ -1,12 +1,16 @@
 //! The real binary, started on a free port, looked at from outside, and stopped.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::Signal;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use serde_json::Value;
 
 use crate::deadline::DEADLINE;
@@ -23,6 +27,7 @@ pub struct Server {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     working_folder: Option<PathBuf>,
+    io_uring: bool,
 }
 
 impl Server {
@@ -34,6 +39,7 @@ impl Server {
             arguments: Vec::new(),
             environment: Vec::new(),
             working_folder: None,
+            io_uring: true,
         }
     }
 
@@ -72,6 +78,13 @@ impl Server {
         self
     }
 
+    /// Forbids io_uring to it by a seccomp filter, as container runtimes do.
+    #[must_use]
+    pub fn without_io_uring(mut self) -> Self {
+        self.io_uring = false;
+        self
+    }
+
     /// Starts it on a free port (unless the arguments name one) and waits until all shards accept.
     /// Panics with what the server said when it doesn't come up.
     pub fn start(&self) -> Running {
@@ -83,7 +96,7 @@ impl Server {
             command.args(["--port", "0"]);
         }
         command.args(&self.arguments);
-        let process = Process::spawn(command);
+        let process = self.spawn(command);
         let line = process.wait_first_line("the line that says it is listening");
         let port = line
             .strip_prefix(READY_PREFIX)
@@ -99,7 +112,7 @@ impl Server {
     pub fn run_to_end<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
         let mut command = self.command();
         command.args(arguments.into_iter().map(Into::into));
-        let process = Process::spawn(command);
+        let process = self.spawn(command);
         let status = process.wait_exit();
         let (stdout, stderr) = process.wait_all_said();
         Output {
@@ -107,6 +120,18 @@ impl Server {
             stdout,
             stderr,
         }
+    }
+
+    fn spawn(&self, command: Command) -> Process {
+        if self.io_uring {
+            return Process::spawn(command);
+        }
+        // A filter holds for the thread that sets it and for the children of that thread.
+        let filtered = thread::spawn(|| {
+            forbid_io_uring();
+            Process::spawn(command)
+        });
+        filtered.join().expect("the filtered thread starts it")
     }
 
     fn command(&self) -> Command {
@@ -123,6 +148,22 @@ impl Server {
         }
         command
     }
+}
+
+/// Makes io_uring's system calls fail with EPERM for this thread and its children.
+fn forbid_io_uring() {
+    // io_uring_setup, io_uring_enter, io_uring_register: the same numbers on all architectures.
+    let calls = BTreeMap::from([425, 426, 427].map(|call| (call, Vec::new())));
+    let filter = SeccompFilter::new(
+        calls,
+        SeccompAction::Allow,
+        SeccompAction::Errno(Errno::PERM.raw_os_error().unsigned_abs()),
+        TargetArch::try_from(std::env::consts::ARCH).expect("seccomp knows this architecture"),
+    );
+    let program: BpfProgram = filter
+        .and_then(TryInto::try_into)
+        .expect("the filter is well formed");
+    seccompiler::apply_filter(&program).expect("a thread may always give rights up");
 }
 
 /// What a server that ended by itself said.
