@@ -76,6 +76,8 @@ pub(crate) struct Context {
     pub life: Cell<Life>,
     /// When the life table moves it on, in the shard's milliseconds; 0 is never.
     pub deadline_ms: Cell<u64>,
+    /// Its key in the shard's order of parked contexts; 0 is not parked.
+    pub parked_ms: Cell<u64>,
     pub connected: Cell<bool>,
     /// When its browser said that it leaves the page; 0 is never.
     pub closed_ms: Cell<u64>,
@@ -122,6 +124,7 @@ impl Context {
             params,
             life: Cell::new(Life::Rendered),
             deadline_ms: Cell::new(0),
+            parked_ms: Cell::new(0),
             connected: Cell::new(false),
             closed_ms: Cell::new(0),
             memberships: RefCell::default(),

@@ -66,6 +66,11 @@ pub(crate) struct Hooks {
     pub cleanup: Vec<Handler>,
 }
 
+/// Names the scope that a context joins.
+pub(crate) type Join = Rc<dyn Fn(&Ctx) -> Scope>;
+
+type Title = Box<dyn Fn(&View) -> String>;
+
 type Around = Box<dyn Fn(&View, Html) -> Html>;
 
 /// All that a page function defined.
@@ -75,14 +80,14 @@ pub(crate) struct PageDef {
     pub params: Vec<String>,
     pub slots: Vec<SlotDef>,
     pub shared: Vec<SharedDef>,
-    pub joins: Vec<Rc<dyn Fn(&Ctx) -> Scope>>,
+    pub joins: Vec<Join>,
     pub loads: Vec<LoadDef>,
     pub actions: Vec<ActionDef>,
     pub action_names: HashMap<&'static str, u16>,
     pub views: Vec<ViewDef>,
     pub caches: Vec<RenderCache>,
     pub layouts: Vec<Around>,
-    pub title: Option<Box<dyn Fn(&View) -> String>>,
+    pub title: Option<Title>,
     pub hooks: Hooks,
     pub everys: Vec<EveryDef>,
     /// Which memberships some load of this page hangs on, as bits.

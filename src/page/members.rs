@@ -1,5 +1,6 @@
 //! Contexts come and go, join scopes and leave them; scopes are marked stale and swept.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use autovia_shards::NameId;
@@ -31,7 +32,10 @@ pub(crate) struct NewContext {
 impl Engine {
     /// Makes a context, which joins its scopes before anything is rendered, so that no change
     /// between page and stream is lost.
-    pub fn create(self: &Rc<Self>, new: NewContext) -> Rc<Context> {
+    ///
+    /// # Errors
+    /// When a join of the page panicked; nothing of the context is left then.
+    pub fn create(self: &Rc<Self>, new: NewContext) -> Result<Rc<Context>, String> {
         let page = self.page(new.page);
         let context = {
             let mut contexts = self.contexts.borrow_mut();
@@ -56,11 +60,16 @@ impl Engine {
         self.join(&context, &Scope::session(context.session_hash()));
         let ctx = Ctx::new(self, &context);
         for join in &page.joins {
-            let scope = join(&ctx);
-            self.join(&context, &scope);
+            match catch_unwind(AssertUnwindSafe(|| join(&ctx))) {
+                Ok(scope) => self.join(&context, &scope),
+                Err(_) => {
+                    self.remove(&context);
+                    return Err("a join of this page panicked".to_owned());
+                }
+            }
         }
         self.acquire_rows(&context);
-        context
+        Ok(context)
     }
 
     fn join(&self, context: &Rc<Context>, scope: &Scope) {

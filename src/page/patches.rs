@@ -81,8 +81,10 @@ impl Engine {
         let count = self.page(context.page).views.len();
         let mut filled = Vec::new();
         context.sent.borrow_mut().resize(count, 0);
+        let placed = self.placed(context);
         for view in 0..count {
-            if filled.iter().any(|(other, _)| *other == view) {
+            let elsewhere = view > 0 && !placed.contains(&view);
+            if elsewhere || filled.iter().any(|(other, _)| *other == view) {
                 continue;
             }
             let rendered = self.render_update(context, view);

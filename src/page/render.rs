@@ -205,6 +205,28 @@ impl Engine {
         }
     }
 
+    /// The components that are on the page now: one that is nowhere has nothing to patch.
+    pub(crate) fn placed(self: &Rc<Self>, context: &Rc<Context>) -> Vec<usize> {
+        let mut placed = Vec::new();
+        if self.page(context.page).views.len() == 1 {
+            return placed;
+        }
+        let mut open = vec![0];
+        while let Some(view) = open.pop() {
+            if let RenderedHtml::WithComponents(html) = &self.render_update(context, view).html {
+                for mark in html.as_str().split(MARK).skip(1).step_by(2) {
+                    if let Ok(component) = mark.parse()
+                        && !placed.contains(&component)
+                    {
+                        placed.push(component);
+                        open.push(component);
+                    }
+                }
+            }
+        }
+        placed
+    }
+
     /// Fills the places of components with their own renderings; tells which they were.
     pub(crate) fn fill(
         self: &Rc<Self>,

@@ -38,6 +38,9 @@ pub(crate) struct SharedRow {
     pub changed_in: u64,
 }
 
+/// A page, the id of its patch, and the patch.
+pub(crate) type PagePatch = (u16, u64, Rc<[u8]>);
+
 pub(crate) struct ScopeEntry {
     pub members: Vec<Member>,
     pub shared: SmallVec<[SharedRow; 2]>,
@@ -45,7 +48,7 @@ pub(crate) struct ScopeEntry {
     /// No render before this, in the shard's milliseconds.
     pub next_ms: u64,
     /// This turn's values patch and its id, per page.
-    pub patches: SmallVec<[(u16, u64, Rc<[u8]>); 1]>,
+    pub patches: SmallVec<[PagePatch; 1]>,
     pub patched_in: u64,
     pub loads: Vec<Rc<LoadTable>>,
     /// Renders that its rate held back in a row: a loop is told to the log once.

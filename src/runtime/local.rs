@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use slab::Slab;
+
 struct Shared<T> {
     value: Option<T>,
     closed: bool,
@@ -63,14 +65,20 @@ impl<T> Receiver<T> {
     }
 }
 
-/// Tasks that wait for something to change.
+/// Tasks that wait for something to change. One that stops waiting leaves nothing behind.
 #[derive(Default)]
-pub struct Waiters(RefCell<Vec<Waker>>);
+pub struct Waiters(RefCell<Slab<Waker>>);
 
 impl Waiters {
     /// Wakes all.
     pub fn wake(&self) {
-        let wakers = std::mem::take(&mut *self.0.borrow_mut());
+        // A waker may be asked to wait again at once, so the table is not held meanwhile.
+        let wakers: Vec<Waker> = self
+            .0
+            .borrow()
+            .iter()
+            .map(|(_, waker)| waker.clone())
+            .collect();
         for waker in wakers {
             waker.wake();
         }
@@ -78,13 +86,40 @@ impl Waiters {
 
     /// Waits until `ready` says so; it is asked at each [`Waiters::wake`].
     pub async fn until(&self, mut ready: impl FnMut() -> bool) {
+        let mut place = Place {
+            waiters: self,
+            key: None,
+        };
         poll_fn(|cx| {
             if ready() {
                 return Poll::Ready(());
             }
-            self.0.borrow_mut().push(cx.waker().clone());
+            place.wait(cx.waker());
             Poll::Pending
         })
         .await;
+    }
+}
+
+struct Place<'a> {
+    waiters: &'a Waiters,
+    key: Option<usize>,
+}
+
+impl Place<'_> {
+    fn wait(&mut self, waker: &Waker) {
+        let mut wakers = self.waiters.0.borrow_mut();
+        match self.key {
+            Some(key) => wakers[key].clone_from(waker),
+            None => self.key = Some(wakers.insert(waker.clone())),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.waiters.0.borrow_mut().remove(key);
+        }
     }
 }

@@ -21,6 +21,8 @@ const OUR_FAULT: &str =
 pub(crate) enum Job {
     Action(Box<Click>),
     Hook(Handler),
+    /// A period's turn; one that still waits stands for those that come meanwhile.
+    Tick(Handler),
     /// The last job of a context: it is taken out of everything.
     Remove,
 }
@@ -204,6 +206,16 @@ impl Shard {
         }
     }
 
+    fn enqueue_tick(self: &Rc<Self>, context: &Rc<Context>, run: &Handler) {
+        let waits = self.queues.borrow().get(&context.key).is_some_and(|queue| {
+            let mut jobs = queue.jobs.iter();
+            jobs.any(|job| matches!(job, Job::Tick(other) if Rc::ptr_eq(other, run)))
+        });
+        if !waits {
+            self.enqueue(context, Job::Tick(Rc::clone(run)));
+        }
+    }
+
     async fn run_queue(self: &Rc<Self>, context: &Rc<Context>) {
         loop {
             let job = {
@@ -228,7 +240,7 @@ impl Shard {
                         self.settle(context, wait_key, status);
                     }
                 }
-                Some(Job::Hook(hook)) => self.run_hook(context, &hook).await,
+                Some(Job::Hook(hook) | Job::Tick(hook)) => self.run_hook(context, &hook).await,
                 Some(Job::Remove) => {
                     self.queues.borrow_mut().remove(&context.key);
                     self.engine.remove(context);
@@ -356,7 +368,7 @@ impl Shard {
                         // Ticks that were missed, while the machine slept say, are not made up for.
                         next = (next + period).max(Instant::now());
                         for context in shard.present_on(page) {
-                            shard.enqueue(&context, Job::Hook(Rc::clone(&run)));
+                            shard.enqueue_tick(&context, &run);
                         }
                     }
                 });

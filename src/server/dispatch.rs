@@ -55,6 +55,9 @@ impl Shard {
         match path {
             "/_session/close" => return self.close(&request).await,
             "/_health" if reads => return self.health(),
+            "/_health" => {
+                return Response::line(405, "health is asked for by GET").with("Allow", "GET, HEAD");
+            }
             _ => {}
         }
         self.page(&request).await

@@ -80,6 +80,7 @@ impl Shard {
         context.sent.borrow_mut().shrink_to_fit();
         let at = self.now() + ms(self.config().park_time);
         self.context_deadline(context, at);
+        context.parked_ms.set(at);
         self.parked.borrow_mut().insert((at, context.key));
         self.count(PARKED, 1);
         self.disconnect(context);
@@ -103,11 +104,9 @@ impl Shard {
 
     /// A parked page that came back, or is gone, is no longer counted.
     pub fn leave_parked(&self, context: &Context) {
-        let mut parked = self.parked.borrow_mut();
-        let before = parked.len();
-        if before > 0 {
-            parked.retain(|(_, key)| *key != context.key);
-            self.count(PARKED, -i64::try_from(before - parked.len()).unwrap_or(0));
+        let at = context.parked_ms.replace(0);
+        if at != 0 && self.parked.borrow_mut().remove(&(at, context.key)) {
+            self.count(PARKED, -1);
         }
     }
 

@@ -91,9 +91,7 @@ struct Cli {
 /// ends the process as [`Server::run`] does.
 ///
 /// ```no_run
-/// fn main() {
-///     autovia::run(|app| app.page("/", |page| page.view(|_| autovia::Html::text("hello"))));
-/// }
+/// autovia::run(|app| app.page("/", |page| page.view(|_| autovia::Html::text("hello"))));
 /// ```
 pub fn run(define: impl Fn(&mut App) + Send + Sync + 'static) -> ! {
     Server::from_args(Cli::parse().server).run(define)

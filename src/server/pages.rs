@@ -33,12 +33,10 @@ impl Shard {
                 .map(String::into_boxed_str)
                 .collect(),
         };
-        let context = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.engine.create(new)
-        })) {
+        let context = match self.engine.create(new) {
             Ok(context) => context,
-            Err(_) => {
-                span.in_scope(|| tracing::error!("a join of this page panicked"));
+            Err(reason) => {
+                span.in_scope(|| tracing::error!(reason, "a page could not be made"));
                 return self.error_response(
                     500,
                     "This page could not be shown: the server had a problem with it.",

@@ -28,7 +28,7 @@ use crate::runtime::blocking::{Blocking, Pool};
 use crate::runtime::listener::{Accepted, bind};
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::{Sleeper, WakeFd};
-use crate::runtime::{Executor, Listener, Reactor, Socket, Unwound, random, spawn};
+use crate::runtime::{Executor, Listener, Reactor, Socket, Unwound, random, spawn, yield_now};
 use crate::wire::session::SessionKeys;
 
 /// Exit code when a shard died or hung.
@@ -317,11 +317,17 @@ fn define_app(
     Ok((assets, router))
 }
 
+/// After so many connections in a row the shard's other tasks have their turn.
+const ACCEPTS_IN_A_ROW: u64 = 32;
+
 /// Accepts until the shard closes.
 fn accept(shard: &Rc<Shard>, mut listener: Listener) {
     let shard = Rc::clone(shard);
     spawn(async move {
-        loop {
+        for turn in 0_u64.. {
+            if turn % ACCEPTS_IN_A_ROW == 0 {
+                yield_now().await;
+            }
             let accepted =
                 futures_lite::future::or(async { Some(listener.accept().await) }, async {
                     shard.closing_waiters.until(|| shard.closing.get()).await;

@@ -39,6 +39,8 @@ pub(crate) struct Stream {
     opened_ms: u64,
     /// It ends when its outbox is empty.
     ending: bool,
+    /// It stands in the list of those to be sent to.
+    ready: bool,
 }
 
 /// All streams of a shard.
@@ -68,21 +70,41 @@ impl Streams {
         if let Some(stream) = self.slab.get_mut(key as usize) {
             stream.queued += patch.len();
             stream.outbox.push_back(Rc::clone(patch));
-            if stream.blocked_ms == 0 && !self.ready.contains_last(key) {
-                self.ready.push(key);
+            if stream.blocked_ms == 0 {
+                self.make_ready(key);
             }
         }
     }
-}
 
-trait ContainsLast {
-    fn contains_last(&self, key: u32) -> bool;
-}
+    /// Puts a stream on the list of those to be sent to, once: twice would send its bytes twice.
+    fn make_ready(&mut self, key: u32) {
+        if let Some(stream) = self.slab.get_mut(key as usize)
+            && !std::mem::replace(&mut stream.ready, true)
+        {
+            self.ready.push(key);
+        }
+    }
 
-/// Patches of one stream are pushed in a row: looking at the last entry is enough.
-impl ContainsLast for Vec<u32> {
-    fn contains_last(&self, key: u32) -> bool {
-        self.last() == Some(&key)
+    fn take_ready(&mut self) -> Vec<u32> {
+        let ready = std::mem::take(&mut self.ready);
+        for key in &ready {
+            if let Some(stream) = self.slab.get_mut(*key as usize) {
+                stream.ready = false;
+            }
+        }
+        ready
+    }
+
+    /// Takes a stream out of everything, so that whoever gets its key next inherits nothing.
+    fn take_out(&mut self, key: u32) -> Option<Stream> {
+        let stream = self.slab.try_remove(key as usize)?;
+        if stream.ready {
+            self.ready.retain(|other| *other != key);
+        }
+        if stream.blocked_ms != 0 {
+            self.blocked.retain(|other| *other != key);
+        }
+        Some(stream)
     }
 }
 
@@ -117,6 +139,7 @@ impl Shard {
         let before = context.life.replace(Life::Streaming);
         self.context_deadline(&context, 0);
         self.leave_parked(&context);
+        context.closed_ms.set(0);
         let key = self.add_stream(open.socket, &context);
         let up_to_date = match before {
             Life::Rendered => !context.has(!dirty::LISTED),
@@ -171,6 +194,7 @@ impl Shard {
             stale: false,
             opened_ms: self.now(),
             ending: false,
+            ready: false,
         });
         streams.push(key, &head.into());
         context.streams.borrow_mut().push(key);
@@ -219,7 +243,7 @@ impl Shard {
 
     /// Ends a stream. The page of the last one is away from now on.
     pub fn close_stream(self: &Rc<Self>, key: u32) {
-        let Some(stream) = self.streams.borrow_mut().slab.try_remove(key as usize) else {
+        let Some(stream) = self.streams.borrow_mut().take_out(key) else {
             return;
         };
         self.count(STREAMS, -1);
@@ -248,7 +272,7 @@ impl Shard {
             {
                 stream.blocked_ms = 0;
                 streams.blocked.retain(|other| *other != key);
-                streams.ready.push(key);
+                streams.make_ready(key);
             }
         }
     }
@@ -332,7 +356,7 @@ impl Shard {
     /// Sends what the outboxes hold, in as few system calls as possible.
     pub fn send_ready(self: &Rc<Self>, sends: &mut Sends, results: &mut Vec<i32>) {
         loop {
-            let ready = std::mem::take(&mut self.streams.borrow_mut().ready);
+            let ready = self.streams.borrow_mut().take_ready();
             if ready.is_empty() {
                 return;
             }
@@ -380,20 +404,16 @@ impl Shard {
             Ok(count) => {
                 stream.offset += count;
                 stream.queued -= count;
-                let whole = stream
-                    .outbox
-                    .front()
-                    .is_none_or(|front| stream.offset >= front.len());
-                if whole {
+                let front = stream.outbox.front().map_or(0, |front| front.len());
+                if stream.offset >= front {
                     stream.outbox.pop_front();
                     stream.offset = 0;
                 }
-                !whole
+                false
             }
-            Err(_) if matches!(-result, libc::EAGAIN) => true,
+            // Only a try that met a full socket is promised an event when there is room.
+            Err(_) if -result == libc::EAGAIN => true,
             Err(_) => {
-                let key = key;
-                self.nudge();
                 self.doomed.borrow_mut().push(key);
                 return;
             }
@@ -402,7 +422,7 @@ impl Shard {
             stream.blocked_ms = now;
             streams.blocked.push(key);
         } else if !stream.outbox.is_empty() {
-            streams.ready.push(key);
+            streams.make_ready(key);
         } else if stream.ending {
             self.doomed.borrow_mut().push(key);
         } else if std::mem::take(&mut stream.stale) {
@@ -433,10 +453,6 @@ impl Shard {
                 .collect()
         };
         for (key, bytes) in slow {
-            self.streams
-                .borrow_mut()
-                .blocked
-                .retain(|other| *other != key);
             tracing::warn!(
                 shard = self.id,
                 bytes,

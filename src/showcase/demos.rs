@@ -36,7 +36,7 @@ pub fn counter(page: &mut Page) -> Component {
                 section.card #shared-counter {
                     h2 { "One counter for everybody" }
                     p aria-live="polite" { span.big.num.flash #shared-count { (count.text(view)) } }
-                    p.soft { "Last click: " b.tinted.flash #last-clicker data-attr:data-hue={"$" (hue.name())} { (who.text(view)) } }
+                    p.soft { "Last click: " b.tinted.flash #last-clicker data-attr:data-hue={"$" (hue.name()) " || null"} { (who.text(view)) } }
                     p.soft { "You are " b #me { (me.text(view)) } "." }
                     div.row { button #shared-add data-on:click=(add) { "Add one" } }
                 }

@@ -84,7 +84,6 @@ pub fn site(here: Here, main: &Markup, lane: Option<Html>) -> Markup {
         (main)
         footer.site-foot { div {
             @if let Some(lane) = lane { (lane) }
-            span.spring {}
             a href="/_health" { "health" }
             span.num { "autovia " (env!("CARGO_PKG_VERSION")) }
         } }
@@ -122,7 +121,7 @@ pub fn lane_line(page: &mut Page) -> Component {
         page.view(move |view| {
             html! {
                 span.lane-line {
-                    "this tab: lane " b.lane-tag #shard class=(tint(view.shard())) { (view.shard()) }
+                    "this tab: lane " b.lane-tag.(tint(view.shard())) #shard { (view.shard()) }
                     " · " span.num #others data-text=(others) { @if !view.is_update() { (lane_of(view).streams) } }
                     " " span data-text=(word) { @if !view.is_update() { "others" } } " here"
                 }

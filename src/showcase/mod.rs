@@ -62,7 +62,7 @@ pub fn site(chat_file: &Path) -> Result<impl Fn(&mut App) + Send + Sync + 'stati
             frame(STOCK, stock::detail),
         );
         life::setup(app, &board);
-        app.page("/examples/game-of-life", frame(LIFE, life::game));
+        app.page("/examples/game-of-life", frame(LIFE, life::page));
     })
 }
 

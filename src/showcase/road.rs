@@ -102,32 +102,39 @@ fn picture(view: &View, road: &Road) -> Markup {
     html! {
         div.road #road role="img" aria-label=(in_words(view.shard(), &lanes, crossings)) {
             svg #motorway width="100%" height=(foot + FOOT) aria-hidden="true" {
-                @for (number, lane) in lanes.iter().enumerate() {
-                    (bed(number, lane, number == view.shard()))
-                }
-                text x="16" y=(foot + 25) { (plural(crossings, "lane change")) }
-                text.say.wide-only x="100%" dx="-16" y=(foot + 25) { "this picture’s own patches are not counted" }
+                @for number in 0..lanes.len() { (bed(number, number == view.shard())) }
                 // A page that has just been loaded has not seen what the marks show.
                 @if view.is_update() {
                     @for mark in &marks { (moving(mark)) }
                 }
+                @for (number, lane) in lanes.iter().enumerate() {
+                    (label(number, lane, number == view.shard()))
+                }
+                text x="16" y=(foot + 25) { (plural(crossings, "lane change")) }
+                text.aside.wide-only x="100%" dx="-16" y=(foot + 25) { "this picture’s own patches are not counted" }
             }
         }
     }
 }
 
-fn bed(number: usize, lane: &LaneView, own: bool) -> Markup {
+fn bed(number: usize, own: bool) -> Markup {
     let top = number * LANE;
     html! {
-        g.own[own] class=(tint(number)) {
+        g class={ (tint(number)) @if own { " own" } } {
             rect.bed y=(top) width="100%" height=(LANE) {}
             @if number > 0 { line.dash x2="100%" y1=(top) y2=(top) {} }
+            @if own { rect.beam y=(top) width="5" height=(LANE) {} }
+        }
+    }
+}
+
+fn label(number: usize, lane: &LaneView, own: bool) -> Markup {
+    let top = number * LANE;
+    html! {
+        g class={ (tint(number)) @if own { " own" } } {
             rect.shield x="16" y=(top + 13) width="30" height="30" rx="8" {}
             text.no x="31" y=(top + 34) { (number) }
-            @if own {
-                rect.beam y=(top) width="5" height=(LANE) {}
-                text.you x="58" y=(top + 33) { "this tab" }
-            }
+            @if own { text.you x="58" y=(top + 33) { "this tab" } }
             text.say x="100%" dx="-16" y=(top + 33) {
                 (lane.open) " open" tspan { " · " (plural(lane.events, "event")) }
             }
@@ -138,15 +145,15 @@ fn bed(number: usize, lane: &LaneView, own: bool) -> Markup {
 fn moving(mark: &Mark) -> Markup {
     let id = format!("m{}", mark.number);
     let middle = |lane: usize| lane * LANE + LANE / 2;
-    let wave = (mark.wave > 0).then(|| format!("w{}", mark.wave));
+    let wave = format!("w{}", mark.wave);
     html! {
         @match mark.kind {
             Kind::Event { lane } => {
-                circle.mark.run id=(id) class={(tint(lane)) " " (wave.as_deref().unwrap_or_default())} r="6" cy=(middle(lane)) {}
+                circle.mark.run.(tint(lane)).(wave) id=(id) r="6" cy=(middle(lane)) {}
             }
             Kind::Crossing { from, to } => {
-                g.mark.run id=(id) class={(tint(from)) " " (wave.as_deref().unwrap_or_default())} {
-                    rect.shift class=(shift(from, to)) x="-9" y=(middle(from) - 6) width="18" height="12" rx="3" {}
+                g.mark.run.(tint(from)).(wave) id=(id) {
+                    rect.shift.(shift(from, to)) x="-9" y=(middle(from) - 6) width="18" height="12" rx="3" {}
                 }
             }
         }
