@@ -26,11 +26,12 @@ pub fn counter(page: &mut Page) {
             section.live #counter {
                 p.big.huge.num { output.flash #count { (count.text(view)) } }
                 div.row {
-                    button #increment aria-label="Add" data-on:click=(add) { "+" }
-                    button #decrement aria-label="Subtract" data-on:click=(subtract) { "−" }
+                    button #increment data-on:click=(add) { "+" }
+                    button #decrement data-on:click=(subtract) { "−" }
                     button.quiet #reset data-on:click=(reset) { "Reset" }
                 }
-                div { label for="step" { "Step" } input #step type="number" data-bind=(step); }
+                label for="step" { "Step" }
+                input #step type="number" data-bind=(step);
             }
         }
     });
