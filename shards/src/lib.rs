@@ -22,7 +22,6 @@ mod doorbell;
 mod hash;
 mod mesh;
 mod names;
-mod pending;
 mod ring;
 mod slots;
 mod sync;

@@ -13,7 +13,7 @@
 //!   lock-free: of several at once, one succeeds, and none waits for a writer that is descheduled.
 //! * `index`: how a key is found. Chains instead of probing: a removed row leaves nothing behind, so
 //!   lookups stay as fast as on the first day.
-//! * Inserting and removing, and counting users, take one lock for some tens of nanoseconds, in which
+//! * `rows`: inserting and removing, and counting users, take one lock for some tens of nanoseconds, in which
 //!   no code of callers runs. Readers and updates never touch it.
 //!
 //! **Why operations are atomic.** Each takes effect at one step on the row's pointer: a read at the
@@ -23,12 +23,16 @@
 //! refused, and starts again.
 
 mod buffers;
+mod error;
 mod index;
 mod key;
+mod rows;
 
 use buffers::{BUFFER_BITS, Buffers, Header};
 use index::{Found, Index, Rows};
 use key::Key;
+
+pub use error::SlotError;
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
@@ -37,59 +41,6 @@ pub const KEY_MAX_BYTES: usize = 64;
 
 /// How many threads write at the same moment without waiting, unless asked for otherwise.
 const WRITERS: usize = 64;
-
-/// What a table could not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlotError {
-    /// The key has more bytes than a row holds.
-    KeyTooLong {
-        /// Bytes of the key.
-        len: usize,
-        /// Bytes allowed.
-        max: usize,
-    },
-    /// The value has more bytes than a row holds.
-    ValueTooLarge {
-        /// Bytes of the value.
-        len: usize,
-        /// Bytes allowed.
-        max: usize,
-    },
-    /// Every row is in use.
-    Full {
-        /// Rows of the table.
-        rows: usize,
-    },
-    /// The key that the handle was made for has been removed.
-    Stale,
-}
-
-impl std::fmt::Display for SlotError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::KeyTooLong { len, max } => write!(
-                f,
-                "the key has {len} bytes; at most {max} are allowed: use a shorter key"
-            ),
-            Self::ValueTooLarge { len, max } => write!(
-                f,
-                "the value has {len} bytes; a row holds at most {max}: \
-                 store less, or make the table with larger rows"
-            ),
-            Self::Full { rows } => write!(
-                f,
-                "all {rows} rows are in use: remove keys that are no longer needed, \
-                 or make the table with more rows"
-            ),
-            Self::Stale => f.write_str(
-                "the key of this row has been removed since the handle was made: \
-                 find or insert the key again",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for SlotError {}
 
 /// A key's row, for as long as the key is not removed; afterwards it is [`SlotError::Stale`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -353,66 +304,6 @@ impl SlotTable {
         Ok(version.is_some())
     }
 
-    /// Removes `key`, whatever its users; returns whether it was there.
-    ///
-    /// # Errors
-    /// [`SlotError::KeyTooLong`].
-    pub fn remove(&self, key: &[u8]) -> Result<bool, SlotError> {
-        let key = Key::new(key)?;
-        let mut rows = lock(&self.rows);
-        let Some((found, ())) = self.index.find(&self.buffers, &key, |_| ()) else {
-            return Ok(false);
-        };
-        self.remove_locked(&mut rows, found.row);
-        Ok(true)
-    }
-
-    /// The row of `key`, with one more user; inserts what `init` gives if the key is not there.
-    ///
-    /// Keys used by `acquire` are counted: the `release` of the last user removes them. `init` runs
-    /// outside every claim, and its value is thrown away when another insert was faster.
-    ///
-    /// # Errors
-    /// [`SlotError::KeyTooLong`], [`SlotError::ValueTooLarge`], [`SlotError::Full`].
-    pub fn acquire(&self, key: &[u8], init: impl Fn() -> Vec<u8>) -> Result<Row, SlotError> {
-        let key = Key::new(key)?;
-        let mut value = None;
-        loop {
-            if value.is_none() && self.index.find(&self.buffers, &key, |_| ()).is_none() {
-                let init = init();
-                self.check_len(&init)?;
-                value = Some(init);
-            }
-            let mut rows = lock(&self.rows);
-            let found = match self.index.find(&self.buffers, &key, |_| ()) {
-                Some((found, ())) => found,
-                None => match &value {
-                    Some(value) => self.insert_locked(&mut rows, &key, value)?,
-                    // Removed since the look without the lock.
-                    None => continue,
-                },
-            };
-            rows.users[found.row] += 1;
-            return Ok(found.handle());
-        }
-    }
-
-    /// One user less of a row that `acquire` gave; the last one's removes the key. A stale handle, or
-    /// one whose key has no counted users, changes nothing.
-    pub fn release(&self, row: Row) {
-        let mut rows = lock(&self.rows);
-        let Ok((found, ())) = self.look(row, |_| ()) else {
-            return;
-        };
-        let users = &mut rows.users[found.row];
-        if *users > 0 {
-            *users -= 1;
-            if *users == 0 {
-                self.remove_locked(&mut rows, found.row);
-            }
-        }
-    }
-
     fn check_len(&self, value: &[u8]) -> Result<(), SlotError> {
         if value.len() > self.value_bytes {
             return Err(SlotError::ValueTooLarge {
@@ -457,74 +348,6 @@ impl SlotTable {
             .take()
             .publish(place, found.pointer, header, key, value)
             .then_some(header.version)
-    }
-
-    /// Inserts `key`; `None` when it is there meanwhile.
-    fn insert(&self, key: &Key, value: &[u8]) -> Result<Option<u64>, SlotError> {
-        let mut rows = lock(&self.rows);
-        if self.index.find(&self.buffers, key, |_| ()).is_some() {
-            return Ok(None);
-        }
-        let found = self.insert_locked(&mut rows, key, value)?;
-        Ok(Some(found.header.version))
-    }
-
-    /// Lock held, and `key` is in no chain.
-    fn insert_locked(&self, rows: &mut Rows, key: &Key, value: &[u8]) -> Result<Found, SlotError> {
-        let full = SlotError::Full { rows: self.rows() };
-        let row = rows.free.pop().ok_or(full)? as usize;
-        let place = &self.index.places[row].pointer;
-        let (pointer, before) = self.buffers.look(place, |buffer| buffer.header());
-        debug_assert!(!before.live);
-        let version = before.version + 1;
-        let header = Header {
-            version,
-            born: version,
-            live: true,
-        };
-        let published = self
-            .buffers
-            .take()
-            .publish(place, pointer, header, key, value);
-        assert!(
-            published,
-            "a free row is written by the lock's holder alone"
-        );
-        self.index.link(rows, self.index.home(key), row);
-        self.count(rows);
-        Ok(Found {
-            row,
-            pointer,
-            header,
-        })
-    }
-
-    /// Lock held, and the row is live.
-    fn remove_locked(&self, rows: &mut Rows, row: usize) {
-        let place = &self.index.places[row].pointer;
-        let key = loop {
-            let (pointer, (before, key)) = self
-                .buffers
-                .look(place, |buffer| (buffer.header(), buffer.key()));
-            let header = Header {
-                version: before.version + 1,
-                born: before.born,
-                live: false,
-            };
-            let taken = self.buffers.take();
-            if taken.publish(place, pointer, header, &Key::none(), &[]) {
-                break key;
-            }
-        };
-        self.index.unlink(rows, self.index.home(&key), row);
-        rows.users[row] = 0;
-        rows.free.push(row as u32);
-        self.count(rows);
-    }
-
-    fn count(&self, rows: &Rows) {
-        self.len
-            .store(self.rows() - rows.free.len(), Ordering::Relaxed);
     }
 }
 

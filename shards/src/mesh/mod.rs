@@ -26,80 +26,18 @@
 //!   rings; the ring then finds `asleep` by the doorbell's own argument. The flag carries no data:
 //!   `Relaxed`, by `swap`, so that a wish made between two looks is not wiped out.
 
+mod pending;
+mod terms;
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 
 use crate::doorbell::Doorbell;
-use crate::pending::Pending;
 use crate::ring::{Consumer, Full, Producer, ring};
 use crate::sync::{Arc, AtomicBool, Ordering, fence};
-
-/// "Whatever shows this is stale." Idempotent: two of the same are worth one.
-///
-/// The members agree on what `kind` means. Both fields at `u64::MAX` mean "everything".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Invalidation {
-    /// What sort of thing.
-    pub kind: u64,
-    /// Which one; a hash of its name, say.
-    pub scope: u64,
-}
-
-/// How a ring carries "everything".
-pub(crate) const EVERYTHING: Invalidation = Invalidation {
-    kind: u64::MAX,
-    scope: u64::MAX,
-};
-
-const _: () = assert!(size_of::<Invalidation>() == 16);
-
-/// The bounds of a mesh. Memory per ordered pair of members is `invalidation_capacity` × 16 bytes +
-/// `parcel_capacity` × the size of a parcel + about 1.2 KiB; per member, `pending_max` × about 34
-/// bytes at worst.
-#[derive(Clone, Copy, Debug)]
-pub struct MeshConfig {
-    /// Places in each ring of invalidations (rounded up to a power of two).
-    pub invalidation_capacity: usize,
-    /// Places in each ring of parcels (rounded up to a power of two).
-    pub parcel_capacity: usize,
-    /// How many different invalidations one member keeps for receivers whose rings are full, all
-    /// receivers together, before the receiver with the most is sent "everything" instead.
-    pub pending_max: usize,
-}
-
-impl Default for MeshConfig {
-    fn default() -> Self {
-        Self {
-            invalidation_capacity: 64,
-            parcel_capacity: 32,
-            pending_max: 2048,
-        }
-    }
-}
-
-/// What an endpoint receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received<P> {
-    /// This is stale.
-    Invalidation(Invalidation),
-    /// Too much became stale to name it: treat everything as stale.
-    Everything,
-    /// Something carried whole.
-    Parcel(P),
-}
-
-/// Rings one member's doorbell from any thread, after something was put where its
-/// `may_sleep(nothing_else)` looks.
-#[derive(Clone, Debug)]
-pub struct Bell(Arc<Doorbell>);
-
-impl Bell {
-    /// Wakes the member if it sleeps; see [`Doorbell::ring`].
-    #[inline]
-    pub fn ring(&self) {
-        self.0.ring();
-    }
-}
+use pending::Pending;
+use terms::EVERYTHING;
+pub use terms::{Bell, Invalidation, MeshConfig, Received};
 
 struct Outgoing<P> {
     invalidations: Producer<Invalidation>,
@@ -200,7 +138,7 @@ impl<P> Endpoint<P> {
 
     /// A handle for other threads to wake `member`.
     pub fn bell(&self, member: usize) -> Bell {
-        Bell(Arc::clone(&self.bells[member]))
+        Bell::new(Arc::clone(&self.bells[member]))
     }
 
     /// Whether the endpoint of `member` was dropped: what is sent there is received by nobody.

@@ -8,13 +8,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashSet;
 
-use crate::mesh::{EVERYTHING, Invalidation};
+use super::terms::{EVERYTHING, Invalidation};
 use crate::ring::Producer;
 
 /// Mixes two words that are hashes (or small numbers) already. Without a seed, so that loom's runs
 /// repeat; who can choose scopes that collide here can only fill a set that is bounded.
 #[derive(Default)]
-pub(crate) struct Mix(u64);
+pub(super) struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
@@ -35,22 +35,22 @@ impl Hasher for Mix {
 
 /// The invalidations that one receiver has still to get.
 #[derive(Default)]
-pub(crate) struct Pending {
+pub(super) struct Pending {
     set: HashSet<Invalidation, BuildHasherDefault<Mix>>,
     everything: bool,
 }
 
 impl Pending {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && !self.everything
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.set.len()
     }
 
     /// Merges; returns whether the set grew.
-    pub(crate) fn add(&mut self, invalidation: Invalidation) -> bool {
+    pub(super) fn add(&mut self, invalidation: Invalidation) -> bool {
         if self.everything {
             return false;
         }
@@ -62,18 +62,18 @@ impl Pending {
     }
 
     /// Forgets the details, and gives their memory back.
-    pub(crate) fn make_everything(&mut self) {
+    pub(super) fn make_everything(&mut self) {
         self.set = HashSet::default();
         self.everything = true;
     }
 
     /// Forgets all, for a receiver that is gone.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Moves as much as fits into `ring`; returns whether anything moved.
-    pub(crate) fn drain_into(&mut self, ring: &mut Producer<Invalidation>) -> bool {
+    pub(super) fn drain_into(&mut self, ring: &mut Producer<Invalidation>) -> bool {
         if self.everything {
             self.everything = ring.push(EVERYTHING).is_err();
             return !self.everything;
