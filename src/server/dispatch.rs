@@ -45,8 +45,11 @@ impl Shard {
         }
         let reads = matches!(request.head.method, Method::Get | Method::Head);
         let path = request.head.path();
-        if reads && let Some(response) = self.assets.find(&request) {
-            return response;
+        if let Some(response) = self.assets.find(&request) {
+            if reads {
+                return response;
+            }
+            return Response::line(405, "a file is asked for by GET").with("Allow", "GET, HEAD");
         }
         if let Some(name) = path.strip_prefix("/_action/") {
             let name = name.to_owned();
@@ -56,7 +59,8 @@ impl Shard {
             "/_session/close" => return self.close(&request).await,
             "/_health" if reads => return self.health(),
             "/_health" => {
-                return Response::line(405, "health is asked for by GET").with("Allow", "GET, HEAD");
+                return Response::line(405, "health is asked for by GET")
+                    .with("Allow", "GET, HEAD");
             }
             _ => {}
         }
@@ -255,10 +259,11 @@ impl Shard {
             }
         }
         let config = self.config();
-        let known = self.session(request);
-        let fresh = known.is_none();
-        let session = known.unwrap_or_else(|| self.common.keys.sign(random::bytes()));
-        let set_cookie = fresh.then(|| cookie::set_session(&session, config.secure_cookie));
+        let session = self
+            .session(request)
+            .unwrap_or_else(|| self.common.keys.sign(random::bytes()));
+        // Each page renews it: 30 days from the last visit, and signed by the newest key.
+        let set_cookie = cookie::set_session(&session, config.secure_cookie);
         let theme = request
             .head
             .headers()

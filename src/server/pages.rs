@@ -59,10 +59,7 @@ impl Shard {
         match self.engine.document(&context, heartbeat, request.theme) {
             Ok(html) => {
                 let response = Response::text(200, "text/html; charset=utf-8", html);
-                match request.set_cookie {
-                    Some(cookie) => response.with("Set-Cookie", cookie),
-                    None => response,
-                }
+                response.with("Set-Cookie", request.set_cookie)
             }
             Err(reason) => {
                 span.in_scope(|| tracing::error!(reason, "a page could not be rendered"));

@@ -39,8 +39,8 @@ pub(crate) struct PageRequest {
     pub path: String,
     pub params: Vec<String>,
     pub session: [u8; 16],
-    /// A `Set-Cookie` line, when the browser has no valid session yet.
-    pub set_cookie: Option<String>,
+    /// The `Set-Cookie` line of its session.
+    pub set_cookie: String,
     pub theme: &'static str,
 }
 

@@ -130,7 +130,8 @@ impl Connection {
         }
     }
 
-    pub(crate) fn response_head(&mut self) -> io::Result<Response> {
+    /// Reads the head of a response and leaves its body: a stream's never ends.
+    pub fn response_head(&mut self) -> io::Result<Response> {
         let deadline = Deadline::after(self.patience);
         loop {
             if let Some(end) = find(&self.received, b"\r\n\r\n") {
