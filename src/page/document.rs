@@ -9,6 +9,7 @@ use super::html::{Html, escape};
 use super::render::run_view;
 use super::values::write_member;
 use super::view::View;
+use crate::wire::number::json_for_attribute;
 
 const SHELL: &str = include_str!("../../assets/shell.html");
 
@@ -45,13 +46,12 @@ impl Engine {
         );
         self.write_values(context, &mut signals, |_| true);
         signals.push(b'}');
-        let signals = String::from_utf8_lossy(&signals);
         let head = self.with_extras(|extras| extras.head.clone());
         Ok(fill(|name, out| match name {
             "theme" => out.push_str(theme),
             "title" => escape(title.as_deref().unwrap_or("autovia"), out),
             "head" => out.push_str(&head),
-            "signals" => escape(&signals, out),
+            "signals" => json_for_attribute(&signals, out),
             "inputs" => escape(&page.inputs_json.borrow(), out),
             "heartbeat" => out.push_str(&heartbeat_seconds.to_string()),
             "body" => out.push_str(html.as_str()),

@@ -7,7 +7,7 @@ use minijinja::value::{Rest, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::engine::Engine;
-use super::handles::call;
+use super::expression::call;
 use super::html::{Html, escape};
 use super::view::View;
 

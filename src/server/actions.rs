@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
 use super::counters::{ACTIONS, CONTEXTS};
+use super::failure::Failure;
 use super::parcel::ActionRequest;
 use super::shard::Shard;
 use crate::http::Response;
-use crate::page::{Arrival, BadInput, Context, Ctx, Ended, Error, Handler};
-use crate::runtime::{guarded, local, spawn};
+use crate::page::{Arrival, Context, Ctx, Ended, Handler};
+use crate::runtime::{local, spawn};
 
 /// What a user is told of a failure that is ours.
 const OUR_FAULT: &str =
@@ -206,7 +206,7 @@ impl Shard {
         }
     }
 
-    fn enqueue_tick(self: &Rc<Self>, context: &Rc<Context>, run: &Handler) {
+    pub fn enqueue_tick(self: &Rc<Self>, context: &Rc<Context>, run: &Handler) {
         let waits = self.queues.borrow().get(&context.key).is_some_and(|queue| {
             let mut jobs = queue.jobs.iter();
             jobs.any(|job| matches!(job, Job::Tick(other) if Rc::ptr_eq(other, run)))
@@ -330,119 +330,9 @@ impl Shard {
         }
     }
 
-    /// Runs a handler within a time limit; a panic in it is its failure alone.
-    pub async fn guard<T>(
-        &self,
-        future: impl Future<Output = crate::page::Result<T>>,
-        limit: Duration,
-    ) -> Result<T, Failure> {
-        match self
-            .timers
-            .within(Instant::now() + limit, guarded(future))
-            .await
-        {
-            None => Err(Failure::TooLong(limit)),
-            Some(Err(unwound)) => Err(Failure::Panic(unwound.text)),
-            Some(Ok(Err(error))) => Err(match error.downcast_ref::<BadInput>() {
-                Some(input) => Failure::Input(input.to_string()),
-                None => Failure::Error(error),
-            }),
-            Some(Ok(Ok(value))) => Ok(value),
-        }
-    }
-
-    /// Runs what each present page of a period has to do.
-    pub fn start_periods(self: &Rc<Self>) {
-        for page in self.engine.pages() {
-            for every in &page.everys {
-                let (shard, page, run, period) = (
-                    Rc::clone(self),
-                    page.index,
-                    Rc::clone(&every.run),
-                    every.period,
-                );
-                spawn(async move {
-                    let mut next = Instant::now() + period;
-                    loop {
-                        shard.timers.sleep_until(next).await;
-                        // Ticks that were missed, while the machine slept say, are not made up for.
-                        next = (next + period).max(Instant::now());
-                        for context in shard.present_on(page) {
-                            shard.enqueue_tick(&context, &run);
-                        }
-                    }
-                });
-            }
-        }
-        if self.id == 0 {
-            let ticks = self.engine.with_extras(|extras| extras.ticks.clone());
-            for (period, run) in ticks {
-                let shard = Rc::clone(self);
-                spawn(async move {
-                    let mut next = Instant::now() + period;
-                    loop {
-                        shard.timers.sleep_until(next).await;
-                        next = (next + period).max(Instant::now());
-                        let app = crate::page::App::of(&shard.engine);
-                        if let Err(failure) =
-                            shard.guard(run(app), shard.config().action_timeout).await
-                        {
-                            failure.log();
-                        }
-                    }
-                });
-            }
-        }
-    }
-
-    fn present_on(&self, page: u16) -> Vec<Rc<Context>> {
-        if self.engine.page(page).population.get() == 0 {
-            return Vec::new();
-        }
-        let mut contexts = self.engine.all_contexts();
-        contexts.retain(|context| context.page == page && context.is_present());
-        contexts
-    }
-
     /// No action, hook or clean-up is running or waiting.
     pub fn is_idle(&self) -> bool {
         self.queues.borrow().is_empty()
-    }
-}
-
-/// How a handler failed.
-pub(crate) enum Failure {
-    /// The client's own fault.
-    Input(String),
-    Error(Error),
-    Panic(String),
-    TooLong(Duration),
-}
-
-impl Failure {
-    /// What the user is told; no internals.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Input(text) => text.clone(),
-            Self::Error(error) => error.to_string(),
-            Self::Panic(_) => OUR_FAULT.to_owned(),
-            Self::TooLong(limit) => format!(
-                "This took longer than {} s and was stopped. Nothing else is affected.",
-                limit.as_secs()
-            ),
-        }
-    }
-
-    pub fn log(&self) {
-        match self {
-            Self::Input(text) => tracing::info!(reason = %text, "refused input"),
-            Self::Error(error) => tracing::warn!(%error, "failed"),
-            Self::Panic(text) => tracing::error!(panic = %text, "panicked"),
-            Self::TooLong(limit) => tracing::warn!(
-                seconds = limit.as_secs(),
-                "took too long and was stopped (--action-timeout, --load-timeout)"
-            ),
-        }
     }
 }
 

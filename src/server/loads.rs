@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::actions::Failure;
+use super::failure::Failure;
 use super::shard::Shard;
 use crate::page::context::dirty;
 use crate::page::load::{LoadResult, LoadTable};

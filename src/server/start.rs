@@ -6,29 +6,25 @@ use std::collections::hash_map::RandomState;
 use std::io::Write;
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use autovia_shards::{Bell, Board, Endpoint, MeshConfig, SlotTable, Switch, mesh};
+use autovia_shards::{Bell, Board, MeshConfig, SlotTable, Switch, mesh};
 use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
 
 use super::config::{BrokerKind, Config};
 use super::counters::{COUNTERS, QUIET};
 use super::parcel::Parcel;
-use super::shard::{Common, Parts, Shard};
-use super::turn::Turns;
+use super::seat::{Seat, sit};
+use super::shard::Common;
 use super::watchdog;
 use super::{StartError, doctor, logging};
 use crate::broker::{Broker, InMemoryBroker, MeshBroker};
-use crate::http::assets::Assets;
-use crate::http::serve;
-use crate::page::{App, Engine, EngineParts};
-use crate::runtime::blocking::{Blocking, Pool};
-use crate::runtime::listener::{Accepted, bind};
-use crate::runtime::sends::Sends;
-use crate::runtime::wake::{Sleeper, WakeFd};
-use crate::runtime::{Executor, Listener, Reactor, Socket, Unwound, random, spawn, yield_now};
+use crate::page::App;
+use crate::runtime::blocking::Pool;
+use crate::runtime::listener::bind;
+use crate::runtime::wake::WakeFd;
+use crate::runtime::{Unwound, random};
 use crate::wire::session::SessionKeys;
 
 /// Exit code when a shard died or hung.
@@ -47,25 +43,6 @@ pub(crate) enum Event {
     ShardDied(usize, String),
     ShardHangs(usize, Duration),
     Signal(i32),
-}
-
-/// What one shard needs from the main thread.
-struct Seat {
-    id: usize,
-    cpu: usize,
-    listener: TcpListener,
-    endpoint: Endpoint<Parcel>,
-    wake: WakeFd,
-    bell: Bell,
-    hasher: RandomState,
-    globals: Arc<SlotTable>,
-    shared: Arc<SlotTable>,
-    node: u32,
-    common: Arc<Common>,
-    pool: Pool,
-    draining: Arc<Switch>,
-    define: Define,
-    events: Sender<Event>,
 }
 
 /// Runs the server to its end; returns the exit code.
@@ -221,195 +198,6 @@ fn seat_all(
             .map_err(|error| machine("no thread for a shard", &error))?;
     }
     Ok(bells)
-}
-
-/// The life of a shard's thread.
-fn sit(seat: Seat) -> Result<(), StartError> {
-    let id = seat.id;
-    let machine = move |what: &str, error: &dyn std::fmt::Display| {
-        StartError::Machine(format!("shard {id} {what}: {error}"))
-    };
-    let executor = Executor::pinned(Some(seat.cpu), &format!("shard-{id}"))
-        .map_err(|error| machine("got no executor", &error))?;
-    executor.run(async move {
-        let reactor =
-            Reactor::install().map_err(|error| machine("got no epoll instance", &error))?;
-        reactor
-            .listen_to_wakes(seat.wake.as_fd())
-            .map_err(|error| machine("can't listen to its doorbell", &error))?;
-        let engine = Engine::new(EngineParts {
-            shard: u16::try_from(id).expect("shards fit 16 bits"),
-            shards: u16::try_from(seat.common.config.shards).expect("shards fit 16 bits"),
-            node: seat.node,
-            scope_rate: seat.common.config.scope_rate.unwrap_or(0),
-            hasher: seat.hasher,
-            globals: seat.globals,
-            shared: seat.shared,
-        });
-        let (assets, router) = define_app(&engine, &seat.common.config, &seat.define)?;
-        let bell = seat.bell;
-        let shard = Shard::new(Parts {
-            id,
-            common: seat.common,
-            engine,
-            assets,
-            router,
-            endpoint: seat.endpoint,
-            blocking: Blocking::new(seat.pool, Arc::new(move || bell.ring())),
-        });
-        let turns = Turns {
-            sleeper: Sleeper::new(Rc::clone(&reactor))
-                .map_err(|error| machine("can't sleep on its epoll instance", &error))?,
-            reactor,
-            sends: Sends::new().map_err(|error| machine("got no ring for its sends", &error))?,
-            wake: seat.wake,
-        };
-        let listener =
-            Listener::new(seat.listener).map_err(|error| machine("can't listen", &error))?;
-        accept(&shard, listener);
-        drain_when_told(&shard, seat.draining);
-        shard.start_periods();
-        seat.events.send(Event::Ready).ok();
-        shard.run_turns(turns).await;
-        Ok(())
-    })
-}
-
-/// Runs the app's function on this shard.
-fn define_app(
-    engine: &Rc<Engine>,
-    config: &Config,
-    define: &Define,
-) -> Result<(Assets, matchit::Router<u16>), StartError> {
-    if let Some(folder) = &config.template_dir {
-        engine
-            .add_template_folder(folder)
-            .map_err(StartError::App)?;
-    }
-    let mut app = App::of(engine);
-    catch_unwind(AssertUnwindSafe(|| define(&mut app))).map_err(|payload| {
-        StartError::App(format!(
-            "the app panicked while it was defined: {}",
-            Unwound::of(&*payload).text
-        ))
-    })?;
-    let mut assets = Assets::new(config.dev);
-    let mistakes = engine.with_extras(|extras| {
-        for (path, asset) in &extras.assets {
-            assets.add(path, asset.content_type, asset.body);
-        }
-        std::mem::take(&mut extras.mistakes)
-    });
-    if !mistakes.is_empty() {
-        return Err(StartError::App(mistakes.join("; ")));
-    }
-    let mut router = matchit::Router::new();
-    for page in engine.pages() {
-        router
-            .insert(page.pattern.clone(), page.index)
-            .map_err(|error| {
-                StartError::App(format!(
-                    "the page {} can't be served: {error}",
-                    page.pattern
-                ))
-            })?;
-    }
-    Ok((assets, router))
-}
-
-/// After so many connections in a row the shard's other tasks have their turn.
-const ACCEPTS_IN_A_ROW: u64 = 32;
-
-/// Accepts until the shard closes.
-fn accept(shard: &Rc<Shard>, mut listener: Listener) {
-    let shard = Rc::clone(shard);
-    spawn(async move {
-        for turn in 0_u64.. {
-            if turn % ACCEPTS_IN_A_ROW == 0 {
-                yield_now().await;
-            }
-            let accepted =
-                futures_lite::future::or(async { Some(listener.accept().await) }, async {
-                    shard.closing_waiters.until(|| shard.closing.get()).await;
-                    None
-                })
-                .await;
-            match accepted {
-                None => return,
-                Some(Ok(Accepted::Connection(fd))) => match Socket::adopt(fd) {
-                    Ok(socket) => connect(&shard, socket),
-                    Err(error) => {
-                        tracing::warn!(shard = shard.id, %error, "a connection could not be taken")
-                    }
-                },
-                Some(Ok(Accepted::NoDescriptors)) => {
-                    tracing::warn!(
-                        shard = shard.id,
-                        "no descriptors are left: connections are turned away (raise the open-files limit, see autovia doctor)"
-                    );
-                    shard
-                        .timers
-                        .sleep_until(Instant::now() + Duration::from_millis(10))
-                        .await;
-                }
-                Some(Err(error)) => {
-                    tracing::error!(shard = shard.id, %error, "accepting failed");
-                    shard
-                        .timers
-                        .sleep_until(Instant::now() + Duration::from_millis(10))
-                        .await;
-                }
-            }
-        }
-    });
-}
-
-fn connect(shard: &Rc<Shard>, socket: Socket) {
-    if let Err(error) = socket.tune() {
-        // The peer left between two calls.
-        tracing::debug!(shard = shard.id, %error, "a connection could not be set up");
-        return;
-    }
-    shard.connections.set(shard.connections.get() + 1);
-    let shard = Rc::clone(shard);
-    spawn(async move {
-        let _open = Connection(Rc::clone(&shard));
-        serve(shard, socket).await;
-    });
-}
-
-/// Counts a connection out, however it ends.
-struct Connection(Rc<Shard>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-    }
-}
-
-/// When told: no new connections, streams come back later, what runs is finished.
-fn drain_when_told(shard: &Rc<Shard>, draining: Arc<Switch>) {
-    let shard = Rc::clone(shard);
-    spawn(async move {
-        while !draining.is_set() {
-            shard
-                .timers
-                .sleep_until(Instant::now() + Duration::from_millis(50))
-                .await;
-        }
-        shard.closing.set(true);
-        shard.closing_waiters.wake();
-        shard.end_streams();
-        // Turns go on while it drains: the watchdog counts them, and each looks whether anything
-        // is left. A connection or an action that ends wakes nobody else.
-        loop {
-            shard.nudge();
-            shard
-                .timers
-                .sleep_until(Instant::now() + Duration::from_millis(10))
-                .await;
-        }
-    });
 }
 
 /// SIGTERM and SIGINT arrive as bytes on a socket that a thread reads.

@@ -5,7 +5,7 @@
 
 use autovia::prelude::*;
 use autovia::{Component, View};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::source;
 
@@ -69,7 +69,7 @@ pub fn frame(example: Example, define: impl FnOnce(&mut Page)) -> impl FnOnce(&m
 }
 
 /// Header, `main`, and a footer with the line about this tab's lane, where it has one.
-pub fn site(here: Here, main: &Markup, lane: Option<Html>) -> Markup {
+pub fn site(here: Here, main: &impl Render, lane: Option<Html>) -> Markup {
     let current = |path: &str| matches!(here, Here::Path(at) if at == path).then_some("page");
     html! {
         a.skip href="#main" { "Skip to the page" }

@@ -19,7 +19,7 @@ pub fn mount(app: &mut App, road: &Arc<Road>) {
 }
 
 fn home(page: &mut Page, road: &Arc<Road>) {
-    road::show(page, road);
+    let road = road::show(page, road);
     let sent = page.shared(Scope::ROUTE, "sent", || 0_i64);
     let send = page.action("send-one", async move |ctx| {
         sent.increment(ctx, 1).await?;
@@ -32,11 +32,9 @@ fn home(page: &mut Page, road: &Arc<Road>) {
     let lane = lane_line(page);
 
     page.title(|_| "autovia: a reactive web server for Rust".to_owned());
-    page.layout(move |view, road| {
-        site(
-            Here::Path("/"),
-            &html! {
-                main #main {
+    page.view(move |view| {
+        html! {
+            main #main {
                     section.hero #hero {
                         div.hero-in {
                             div.stack {
@@ -51,7 +49,7 @@ fn home(page: &mut Page, road: &Arc<Road>) {
                                 p.kicker { b.num #sent { (sent.text(view)) } " sent. A dot is an event delivered to a page." br; "A bar is a message that changes lanes." }
                             }
                         }
-                        (road)
+                        (road.html(view))
                     }
                     div.page {
                         (first_three())
@@ -77,10 +75,9 @@ fn home(page: &mut Page, road: &Arc<Road>) {
                         }
                     }
                 }
-            },
-            Some(lane.html(view)),
-        )
+        }
     });
+    page.layout(move |view, main| site(Here::Path("/"), &main, Some(lane.html(view))));
 }
 
 fn second_window(href: &str) -> Markup {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use autovia::View;
 use autovia::prelude::*;
+use autovia::{Component, View};
 use maud::{Markup, html};
 
 use super::frame::{grouped, tint};
@@ -67,8 +67,8 @@ pub fn watch(app: &mut App, road: &Arc<Road>) {
     });
 }
 
-/// Makes the road the view of `page`.
-pub fn show(page: &mut Page, road: &Arc<Road>) {
+/// The road as a component of `page`, patched by itself.
+pub fn show(page: &mut Page, road: &Arc<Road>) -> Component {
     page.join(|_| scope!("site:road"));
     let watching = Arc::clone(road);
     page.on_connect(async move |ctx| {
@@ -83,7 +83,7 @@ pub fn show(page: &mut Page, road: &Arc<Road>) {
         }
     });
     let road = Arc::clone(road);
-    page.view(move |view| picture(view, &road));
+    page.component("road", |page| page.view(move |view| picture(view, &road)))
 }
 
 fn picture(view: &View, road: &Road) -> Markup {
