@@ -11,7 +11,8 @@ pub fn setup(app: &mut App) {
     app.page("/hooks-fail", hooks_fail);
     app.page("/ticking", ticking);
     app.every(std::time::Duration::from_millis(100), async |app| {
-        app.get::<Log>().note("app tick");
+        app.get::<Log>()
+            .note(format!("app tick on {}", app.shard()));
     });
 }
 
@@ -57,5 +58,7 @@ fn ticking(page: &mut Page) {
     page.every(std::time::Duration::from_millis(50), async move |ctx| {
         ticks.update(ctx, |n| n + 1)
     });
-    page.view(move |view| html! { main #ticking { p #ticks { (ticks.text(view)) } } });
+    page.view(
+        move |view| html! { main #ticking { p #ticks { (ticks.text(view)) } (place(view)) } },
+    );
 }

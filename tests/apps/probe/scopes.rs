@@ -47,6 +47,7 @@ pub fn setup(app: &mut App) {
     app.page("/each", each);
     app.page("/self-broadcast", self_broadcast);
     app.page("/typing/{room}", typing);
+    app.page("/note/{room}", note);
 }
 
 /// A view over the app's own data, in a room's scope.
@@ -241,4 +242,15 @@ fn typing(page: &mut Page) {
             .map_err(autovia::Error::from)
     });
     page.view(move |view| html! { main #typing { (typing.text(view)) } });
+}
+
+/// A value that a room shares and that stays as it was written.
+fn note(page: &mut Page) {
+    let room = page.join(|ctx| scope!("note:{}", ctx.param("room")));
+    let note = page.shared(room, "note", String::new);
+    page.action("write", async move |ctx| {
+        note.set(ctx, ctx.arg()?).await?;
+        autovia::Result::Ok(())
+    });
+    page.view(move |view| html! { main #note { (note.text(view)) (place(view)) } });
 }
