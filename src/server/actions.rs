@@ -13,10 +13,6 @@ use crate::http::Response;
 use crate::page::{Arrival, Context, Ctx, Ended, Handler};
 use crate::runtime::{local, spawn};
 
-/// What a user is told of a failure that is ours.
-const OUR_FAULT: &str =
-    "This did not work: the server had a problem with it. Nothing else is affected; try again.";
-
 /// What waits for a context's turn.
 pub(crate) enum Job {
     Action(Box<Click>),
@@ -31,6 +27,7 @@ pub(crate) enum Job {
 pub(crate) struct Click {
     index: u16,
     key: Option<u64>,
+    wait_key: WaitKey,
     request: ActionRequest,
 }
 
@@ -118,6 +115,7 @@ impl Shard {
         let click = Box::new(Click {
             index,
             key,
+            wait_key,
             request,
         });
         let waited = self.wait(&context, wait_key);
@@ -129,7 +127,7 @@ impl Shard {
                 shard.drop_idle_queue(context.key);
             });
         } else {
-            self.enqueue_click(&context, click, wait_key);
+            self.enqueue_click(&context, click);
         }
         waited.await
     }
@@ -167,15 +165,10 @@ impl Shard {
         }
     }
 
-    fn enqueue_click(self: &Rc<Self>, context: &Rc<Context>, click: Box<Click>, wait_key: WaitKey) {
-        {
-            let mut queues = self.queues.borrow_mut();
-            let queue = queues.entry(context.key).or_default();
-            queue.clicks += 1;
-            if let WaitKey::Anonymous(number) = wait_key {
-                queue.next_anonymous = number;
-            }
-        }
+    fn enqueue_click(self: &Rc<Self>, context: &Rc<Context>, click: Box<Click>) {
+        let mut queues = self.queues.borrow_mut();
+        queues.entry(context.key).or_default().clicks += 1;
+        drop(queues);
         self.enqueue(context, Job::Action(click));
     }
 
@@ -229,16 +222,12 @@ impl Shard {
             };
             match job {
                 Some(Job::Action(click)) => {
-                    let key = click.key;
-                    let wait_key = key.map(WaitKey::Click);
+                    let wait_key = click.wait_key;
                     let status = self.run_click(context, *click).await;
-                    let wait_key = wait_key.or_else(|| self.first_anonymous(context));
                     if let Some(queue) = self.queues.borrow_mut().get_mut(&context.key) {
                         queue.clicks -= 1;
                     }
-                    if let Some(wait_key) = wait_key {
-                        self.settle(context, wait_key, status);
-                    }
+                    self.settle(context, wait_key, status);
                 }
                 Some(Job::Hook(hook) | Job::Tick(hook)) => self.run_hook(context, &hook).await,
                 Some(Job::Remove) => {
@@ -253,16 +242,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// Actions without a key end in the order in which they came.
-    fn first_anonymous(&self, context: &Context) -> Option<WaitKey> {
-        let queues = self.queues.borrow();
-        let waiting = &queues.get(&context.key)?.waiting;
-        waiting
-            .iter()
-            .map(|(key, _)| *key)
-            .find(|key| matches!(key, WaitKey::Anonymous(_)))
     }
 
     fn drop_idle_queue(&self, key: u32) {
