@@ -212,3 +212,22 @@ fn a_secure_cookie_is_for_https_and_this_host() {
     let given = given.header("set-cookie").expect("a cookie");
     assert!(!given.contains(&session), "{given}");
 }
+
+#[test]
+fn a_step_within_the_site_leaves_the_cookie_alone() {
+    // Given a browser with a session,
+    let server = probe().start();
+    let client = server.client();
+    client.get("/");
+
+    // when it follows a link of this site, then the page sets no cookie,
+    let host = client.host();
+    let within = client.request("GET", "/take", &[("Referer", &format!("http://{host}/"))], b"");
+    assert_eq!(within.status, 200);
+    assert!(within.header("set-cookie").is_none(), "{within:?}");
+
+    // and when it comes from elsewhere, or by hand, then its cookie is renewed.
+    let elsewhere = client.request("GET", "/take", &[("Referer", "http://elsewhere.test/")], b"");
+    assert!(elsewhere.header("set-cookie").is_some(), "{elsewhere:?}");
+    assert!(client.get("/take").header("set-cookie").is_some());
+}

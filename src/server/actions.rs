@@ -35,6 +35,7 @@ pub(crate) struct Click {
 #[derive(Default)]
 pub(crate) struct Queue {
     jobs: VecDeque<Job>,
+    /// How many of the jobs are clicks.
     clicks: usize,
     running: bool,
     /// Who waits for which click.
@@ -223,10 +224,11 @@ impl Shard {
             match job {
                 Some(Job::Action(click)) => {
                     let wait_key = click.wait_key;
-                    let status = self.run_click(context, *click).await;
+                    // It runs now: only those behind it wait.
                     if let Some(queue) = self.queues.borrow_mut().get_mut(&context.key) {
                         queue.clicks -= 1;
                     }
+                    let status = self.run_click(context, *click).await;
                     self.settle(context, wait_key, status);
                 }
                 Some(Job::Hook(hook) | Job::Tick(hook)) => self.run_hook(context, &hook).await,

@@ -259,11 +259,13 @@ impl Shard {
             }
         }
         let config = self.config();
-        let session = self
-            .session(request)
-            .unwrap_or_else(|| self.common.keys.sign(random::bytes()));
-        // Each page renews it: 30 days from the last visit, and signed by the newest key.
-        let set_cookie = cookie::set_session(&session, config.secure_cookie);
+        let known = self.session(request);
+        // Each visit renews it: 30 days from then, and signed by the newest key. A step within the
+        // site does not: a page that sets a cookie throws those before it out of the browser's
+        // back/forward cache.
+        let renew = known.is_none() || !comes_from_here(request);
+        let session = known.unwrap_or_else(|| self.common.keys.sign(random::bytes()));
+        let set_cookie = renew.then(|| cookie::set_session(&session, config.secure_cookie));
         let theme = request
             .head
             .headers()
@@ -329,4 +331,13 @@ impl Shard {
             }
         }
     }
+}
+
+/// The page was asked for by a link on another page of this site.
+fn comes_from_here(request: &Request) -> bool {
+    let from = request.head.get("referer").and_then(|from| {
+        let (_, rest) = from.split_once("://")?;
+        rest.split(['/', '?', '#']).next()
+    });
+    from.is_some() && from == request.head.get("host")
 }

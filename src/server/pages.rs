@@ -59,7 +59,10 @@ impl Shard {
         match self.engine.document(&context, heartbeat, request.theme) {
             Ok(html) => {
                 let response = Response::text(200, "text/html; charset=utf-8", html);
-                response.with("Set-Cookie", request.set_cookie)
+                match request.set_cookie {
+                    Some(cookie) => response.with("Set-Cookie", cookie),
+                    None => response,
+                }
             }
             Err(reason) => {
                 span.in_scope(|| tracing::error!(reason, "a page could not be rendered"));

@@ -39,8 +39,8 @@ pub(crate) struct PageRequest {
     pub path: String,
     pub params: Vec<String>,
     pub session: [u8; 16],
-    /// The `Set-Cookie` line of its session.
-    pub set_cookie: String,
+    /// The `Set-Cookie` line of its session, where it is made or renewed.
+    pub set_cookie: Option<String>,
     pub theme: &'static str,
 }
 
