@@ -19,6 +19,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("chromedriver", "chromium-driver"),
 ];
 
+/// How many mutants a test run tries; all of them are `cargo xtask mutants`.
+const MUTANTS_SAMPLE: &str = "5";
+
 /// Installs the programs that the tests start; nothing happens when they are there.
 pub fn setup() -> ExitCode {
     let mut report = Report::default();
@@ -90,6 +93,11 @@ fn check_list(report: &mut Report, quick: bool) -> Result<(), String> {
                     .env("CARGO_TARGET_DIR", target.join("loom")),
             )
         })?;
+        if root.join("xtask/src/mutants.rs").is_file() {
+            report.step("a sample of mutants", || {
+                run_command(cargo(&root).args(["xtask", "mutants", "--sample", MUTANTS_SAMPLE]))
+            })?;
+        }
     }
     Ok(())
 }
