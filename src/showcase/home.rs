@@ -19,7 +19,7 @@ pub fn mount(app: &mut App, road: &Arc<Road>) {
 }
 
 fn home(page: &mut Page, road: &Arc<Road>) {
-    let road = road::show(page, road);
+    let (road, watch) = road::show(page, road);
     let sent = page.shared(Scope::ROUTE, "sent", || 0_i64);
     let send = page.action("send-one", async move |ctx| {
         sent.increment(ctx, 1).await?;
@@ -50,6 +50,7 @@ fn home(page: &mut Page, road: &Arc<Road>) {
                             }
                         }
                         (road.html(view))
+(watch.html(view))
                     }
                     div.page {
                         (first_three())

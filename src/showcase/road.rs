@@ -3,6 +3,9 @@
 //! One timer of the process looks four times a second; it broadcasts only when something moved.
 //! The picture itself is read under a lock that is held for a copy.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,21 +24,21 @@ const STEP: Duration = Duration::from_millis(250);
 const LANE: usize = 56;
 const FOOT: usize = 40;
 
-/// Lanes whose audience is counted; the picture of more would be too high to see.
+/// Lanes whose own events are counted; the picture of more would be too high to see.
 const LANES_MAX: usize = 256;
 
 /// The picture, shared by all shards.
 pub struct Road {
     traffic: Mutex<Traffic>,
-    /// Pages that watch, by lane.
-    audience: Box<[AtomicU64]>,
+    /// Events that only showed the picture, by lane.
+    own_events: Box<[AtomicU64]>,
 }
 
 impl Default for Road {
     fn default() -> Self {
         Self {
             traffic: Mutex::default(),
-            audience: (0..LANES_MAX).map(|_| AtomicU64::new(0)).collect(),
+            own_events: (0..LANES_MAX).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 }
@@ -47,12 +50,11 @@ impl Road {
     }
 
     fn step(&self, app: &App) -> bool {
-        let audience: Vec<u64> = self
-            .audience
-            .iter()
-            .map(|lane| lane.load(Ordering::Relaxed))
-            .collect();
-        self.traffic().record(&app.lanes(), &audience, app.shard())
+        // In this order: an event that is counted has been noted as own before.
+        let lanes = app.lanes();
+        let own = self.own_events.iter().take(lanes.len());
+        let own: Vec<u64> = own.map(|lane| lane.load(Ordering::Acquire)).collect();
+        self.traffic().record(&lanes, &own, app.shard())
     }
 }
 
@@ -67,28 +69,43 @@ pub fn watch(app: &mut App, road: &Arc<Road>) {
     });
 }
 
-/// The road as a component of `page`, patched by itself.
-pub fn show(page: &mut Page, road: &Arc<Road>) -> Component {
+/// The road as a component of `page`, patched by itself, and one that shows nothing and counts
+/// who is shown the road; the page places both.
+pub fn show(page: &mut Page, road: &Arc<Road>) -> (Component, Component) {
     page.join(|_| scope!("site:road"));
-    let watching = Arc::clone(road);
-    page.on_connect(async move |ctx| {
-        if let Some(lane) = watching.audience.get(ctx.shard()) {
-            lane.fetch_add(1, Ordering::Relaxed);
-        }
+    let drawn = Rc::new(Cell::new(0));
+    let (draws, picture_of) = (Rc::clone(&drawn), Arc::clone(road));
+    let picture = page.component("road", |page| {
+        page.view(move |view| picture(view, &picture_of, &draws));
     });
-    let watching = Arc::clone(road);
-    page.on_disconnect(async move |ctx| {
-        if let Some(lane) = watching.audience.get(ctx.shard()) {
-            lane.fetch_sub(1, Ordering::Relaxed);
-        }
+
+    let seen = Rc::new(RefCell::new(HashMap::new()));
+    let (sees, road) = (Rc::clone(&seen), Arc::clone(road));
+    page.on_cleanup(async move |ctx| {
+        seen.borrow_mut().remove(&ctx.tab());
     });
-    let road = Arc::clone(road);
-    page.component("road", |page| page.view(move |view| picture(view, &road)))
+    // Runs for each page and after the road: a picture is one event for each page that sees it.
+    let count = page.component("watch", |page| {
+        page.view_each(move |view| {
+            let (tab, picture) = (view.tab(), drawn.get());
+            if view.is_update()
+                && sees.borrow_mut().insert(tab, picture) != Some(picture)
+                && let Some(own) = road.own_events.get(view.shard())
+            {
+                own.fetch_add(1, Ordering::Release);
+            }
+            Html::default()
+        });
+    });
+    (picture, count)
 }
 
-fn picture(view: &View, road: &Road) -> Markup {
+fn picture(view: &View, road: &Road, drawn: &Cell<u64>) -> Markup {
     let (mut lanes, marks, crossings) = {
         let traffic = road.traffic();
+        if view.is_update() {
+            drawn.set(traffic.version);
+        }
         (
             traffic.lanes.clone(),
             traffic.marks.clone(),

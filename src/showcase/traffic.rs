@@ -1,8 +1,8 @@
 //! What the motorway shows: numbers since the start, and marks for what happened just now.
 //!
 //! Invariant: nothing here changes unless a page did something. The patches that show the picture
-//! itself are events too, so each time the picture is published they are expected, and what is
-//! expected is taken off what is counted next: at rest the picture is still.
+//! itself are events too, and the broadcast of it a message to each other lane: both are counted
+//! where they arise and taken off here, so at rest the picture is still.
 
 use autovia::Lane;
 
@@ -12,9 +12,6 @@ const CROSSING_MARKS_MAX: u64 = 2;
 
 /// A mark has left the picture after this many steps: its 1.4 s and the longest delay.
 const MARK_STEPS: u64 = 8;
-
-/// What is expected and has not come after this many steps won't come.
-const EXPECT_STEPS: u64 = 4;
 
 /// One lane of the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,60 +48,43 @@ pub struct Traffic {
     pub marks: Vec<Mark>,
     /// Messages that changed lanes since the start.
     pub crossings: u64,
-    last: Vec<Lane>,
-    expected: Vec<Expected>,
+    /// Rises when the picture changes.
+    pub version: u64,
+    /// Messages that changed lanes, by the lane that got them.
+    crossed: Vec<u64>,
+    /// Messages to each lane that the picture caused.
+    own_crossings: Vec<u64>,
     step: u64,
-    published: u64,
     numbers: u64,
 }
 
-/// What the picture's own patches will add to a lane.
-#[derive(Clone, Copy, Debug, Default)]
-struct Expected {
-    events: u64,
-    crossings: u64,
-}
-
 impl Traffic {
-    /// Takes in what the lanes count now. `true`: the picture changed and has to be published
-    /// from the shard `publisher`, to `audience` pages in each lane.
-    pub fn record(&mut self, now: &[Lane], audience: &[u64], publisher: usize) -> bool {
+    /// Takes in what the lanes count now, and how many of their events only showed this picture.
+    /// `true`: the picture changed and has to be published from the shard `publisher`.
+    pub fn record(&mut self, now: &[Lane], own_events: &[u64], publisher: usize) -> bool {
         self.step += 1;
-        if self.last.len() != now.len() {
-            self.last = now.to_vec();
-            self.lanes = vec![LaneView::default(); now.len()];
-            self.expected = vec![Expected::default(); now.len()];
-        }
-        if self.step > self.published + EXPECT_STEPS {
-            self.expected.fill(Expected::default());
-        }
+        self.lanes.resize(now.len(), LaneView::default());
+        self.crossed.resize(now.len(), 0);
+        self.own_crossings.resize(now.len(), 0);
         let before = self.marks.len();
         self.marks.retain(|mark| self.step < mark.born + MARK_STEPS);
         let mut changed = self.marks.len() != before;
 
-        let mut delivered = Vec::with_capacity(now.len());
         let mut crossed = Vec::with_capacity(now.len());
-        for ((lane, last), expected) in now.iter().zip(&mut self.last).zip(&mut self.expected) {
-            delivered.push(without(
-                lane.events.saturating_sub(last.events),
-                &mut expected.events,
-            ));
-            crossed.push(without(
-                lane.crossings.saturating_sub(last.crossings),
-                &mut expected.crossings,
-            ));
-            *last = *lane;
-        }
         for (index, lane) in now.iter().enumerate() {
-            changed |=
-                self.lanes[index].open != lane.streams || delivered[index] + crossed[index] > 0;
+            let own = own_events.get(index).copied().unwrap_or(0);
+            let delivered = rise(&mut self.lanes[index].events, lane.events, own);
+            let messages = rise(
+                &mut self.crossed[index],
+                lane.crossings,
+                self.own_crossings[index],
+            );
+            changed |= self.lanes[index].open != lane.streams || delivered + messages > 0;
             self.lanes[index].open = lane.streams;
-            self.lanes[index].events += delivered[index];
-            self.crossings += crossed[index];
-        }
-        for (lane, count) in delivered.iter().enumerate() {
-            for wave in 0..(*count).min(EVENT_MARKS_MAX) {
-                self.add(Kind::Event { lane }, wave);
+            self.crossings += messages;
+            crossed.push(messages);
+            for wave in 0..delivered.min(EVENT_MARKS_MAX) {
+                self.add(Kind::Event { lane: index }, wave);
             }
         }
         let from = source(&crossed);
@@ -114,11 +94,9 @@ impl Traffic {
             }
         }
         if changed {
-            self.published = self.step;
-            for (index, expected) in self.expected.iter_mut().enumerate() {
-                let watching = audience.get(index).copied().unwrap_or(0);
-                expected.events = (expected.events + watching).min(2 * watching);
-                expected.crossings += u64::from(index != publisher);
+            self.version += 1;
+            for (index, own) in self.own_crossings.iter_mut().enumerate() {
+                *own += u64::from(index != publisher);
             }
         }
         changed
@@ -135,11 +113,13 @@ impl Traffic {
     }
 }
 
-/// Takes what was expected off `count`.
-fn without(count: u64, expected: &mut u64) -> u64 {
-    let own = count.min(*expected);
-    *expected -= own;
-    count - own
+/// Raises `shown` to what is left of `count` without `own`, and tells by how much. What is own may
+/// be known before it is counted: then there is nothing to raise until it is.
+fn rise(shown: &mut u64, count: u64, own: u64) -> u64 {
+    let others = count.saturating_sub(own);
+    let more = others.saturating_sub(*shown);
+    *shown += more;
+    more
 }
 
 /// Who tells all others hears nothing itself: the lane that got the fewest messages.
@@ -164,28 +144,28 @@ mod tests {
         }
     }
 
-    /// Two lanes, one watcher in each, at rest since the picture of them was shown.
+    /// Two lanes with a watcher each that have seen the first picture.
     fn at_rest() -> Traffic {
         let mut traffic = Traffic::default();
-        assert!(traffic.record(&[lane(0, 1, 10, 0), lane(1, 1, 20, 0)], &[1, 1], 0));
-        assert!(!traffic.record(&[lane(0, 1, 11, 0), lane(1, 1, 21, 1)], &[1, 1], 0));
+        assert!(traffic.record(&[lane(0, 1, 0, 0), lane(1, 1, 0, 0)], &[0, 0], 0));
+        assert!(!traffic.record(&[lane(0, 1, 1, 0), lane(1, 1, 1, 1)], &[1, 1], 0));
         traffic
     }
 
     #[test]
     fn its_own_patches_move_nothing() {
         let mut traffic = at_rest();
-        assert!(traffic.marks.is_empty());
         for _ in 0..100 {
-            assert!(!traffic.record(&[lane(0, 1, 11, 0), lane(1, 1, 21, 1)], &[1, 1], 0));
+            assert!(!traffic.record(&[lane(0, 1, 1, 0), lane(1, 1, 1, 1)], &[1, 1], 0));
         }
+        assert!(traffic.marks.is_empty());
         assert_eq!((traffic.lanes[0].events, traffic.crossings), (0, 0));
     }
 
     #[test]
     fn a_click_seen_in_both_lanes_is_two_events_and_one_crossing() {
         let mut traffic = at_rest();
-        assert!(traffic.record(&[lane(0, 1, 12, 0), lane(1, 1, 22, 2)], &[1, 1], 0));
+        assert!(traffic.record(&[lane(0, 1, 2, 0), lane(1, 1, 2, 2)], &[1, 1], 0));
         let kinds: Vec<Kind> = traffic.marks.iter().map(|mark| mark.kind).collect();
         assert_eq!(
             kinds,
@@ -195,52 +175,40 @@ mod tests {
                 Kind::Crossing { from: 0, to: 1 }
             ]
         );
-        assert_eq!(
-            (
-                traffic.lanes[0].events,
-                traffic.lanes[1].events,
-                traffic.crossings
-            ),
-            (1, 1, 1)
-        );
+        assert_eq!((traffic.lanes[0].events, traffic.lanes[1].events), (1, 1));
+        assert_eq!(traffic.crossings, 1);
     }
 
     #[test]
-    fn its_own_patches_may_come_late_and_between_others() {
+    fn its_own_patches_may_be_known_before_they_are_counted() {
         let mut traffic = at_rest();
-        assert!(traffic.record(&[lane(0, 1, 12, 0), lane(1, 1, 22, 2)], &[1, 1], 0));
-        assert!(!traffic.record(&[lane(0, 1, 12, 0), lane(1, 1, 22, 2)], &[1, 1], 0));
-        assert!(traffic.record(&[lane(0, 1, 16, 0), lane(1, 1, 23, 3)], &[1, 1], 0));
-        assert_eq!(
-            (
-                traffic.lanes[0].events,
-                traffic.lanes[1].events,
-                traffic.crossings
-            ),
-            (4, 1, 1)
-        );
+        assert!(traffic.record(&[lane(0, 1, 2, 0), lane(1, 1, 2, 2)], &[1, 1], 0));
+        assert!(!traffic.record(&[lane(0, 1, 2, 0), lane(1, 1, 2, 2)], &[2, 2], 0));
+        assert!(!traffic.record(&[lane(0, 1, 3, 0), lane(1, 1, 3, 3)], &[2, 2], 0));
+        assert!(traffic.record(&[lane(0, 1, 7, 0), lane(1, 1, 3, 3)], &[2, 2], 0));
+        assert_eq!((traffic.lanes[0].events, traffic.lanes[1].events), (5, 1));
     }
 
     #[test]
     fn marks_leave_in_one_last_picture_and_then_it_is_still() {
         let mut traffic = at_rest();
-        let (mut events, mut pictures) = (12, 0);
+        let (mut own, mut pictures) = (1, 0);
         for _ in 0..40 {
-            if traffic.record(&[lane(0, 1, events, 0), lane(1, 1, 21, 1)], &[1, 0], 1) {
+            // One event of others, and each picture to the watcher in lane 0.
+            let now = [lane(0, 1, 1 + own, 0), lane(1, 1, 1, 1 + pictures)];
+            if traffic.record(&now, &[own, 1], 0) {
                 pictures += 1;
-                events += 1; // the watcher in lane 0 gets the picture
+                own += 1;
             }
         }
-        assert_eq!(
-            (pictures, traffic.marks.len(), traffic.lanes[0].events),
-            (2, 0, 1)
-        );
+        assert_eq!((pictures, traffic.marks.len()), (2, 0));
+        assert_eq!((traffic.lanes[0].events, traffic.crossings), (1, 0));
     }
 
     #[test]
     fn much_traffic_is_counted_whole_and_drawn_in_part() {
         let mut traffic = at_rest();
-        assert!(traffic.record(&[lane(0, 1, 1011, 0), lane(1, 1, 21, 501)], &[1, 1], 0));
+        assert!(traffic.record(&[lane(0, 1, 1001, 0), lane(1, 1, 1, 501)], &[1, 1], 0));
         assert_eq!((traffic.lanes[0].events, traffic.crossings), (1000, 500));
         assert_eq!(traffic.marks.len(), 7);
     }
