@@ -181,11 +181,11 @@ impl Shard {
         let key = match request
             .head
             .get("idempotency-key")
-            .map(|key| key.parse::<u64>())
+            .map(|key| key.parse::<u64>().ok().filter(|_| !key.starts_with('+')))
         {
             None => None,
-            Some(Ok(key)) => Some(key),
-            Some(Err(_)) => {
+            Some(Some(key)) => Some(key),
+            Some(None) => {
                 return Response::line(
                     400,
                     "Idempotency-Key is no number: it counts the clicks of the page",
