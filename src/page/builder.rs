@@ -443,7 +443,7 @@ impl Page {
 /// A page's ticks are swept, not timed one by one.
 const MIN_PERIOD: Duration = Duration::from_millis(10);
 
-/// What a load may return: a value, or a [`Result`] of it.
+/// What a load may return: a [`Result`] of what it loaded.
 pub trait IntoLoaded<T> {
     #[doc(hidden)]
     fn into_loaded(self) -> Result<T>;

@@ -87,6 +87,8 @@ pub(crate) struct Context {
     pub dirty: Cell<u8>,
     /// Slots to be sent; slot 63 and above share the last bit.
     pub dirty_slots: Cell<u64>,
+    /// Views to be rendered; view 63 and above share the last bit.
+    pub dirty_views: Cell<u64>,
     /// No patch for its own values before this, in the shard's milliseconds.
     pub next_patch_ms: Cell<u64>,
     /// The id of the event sent last.
@@ -131,6 +133,7 @@ impl Context {
             values: RefCell::default(),
             dirty: Cell::new(0),
             dirty_slots: Cell::new(0),
+            dirty_views: Cell::new(0),
             next_patch_ms: Cell::new(0),
             last_event: Cell::new(0),
             sent: RefCell::default(),
@@ -192,6 +195,17 @@ impl Context {
             .set(self.dirty_slots.get() | slot_bit(slot));
     }
 
+    pub fn mark_views(&self, views: u64) {
+        self.dirty_views.set(self.dirty_views.get() | views);
+    }
+
+    /// Nothing is left that it has to be told.
+    pub fn be_told(&self) {
+        self.dirty.set(0);
+        self.dirty_slots.set(0);
+        self.dirty_views.set(0);
+    }
+
     pub fn is_open(&self) -> bool {
         self.life.get() == Life::Streaming
     }
@@ -209,6 +223,9 @@ impl Context {
         change(self.waiting.borrow_mut().get_or_insert_default())
     }
 }
+
+/// All views of a page, as bits.
+pub(crate) const ALL_VIEWS: u64 = u64::MAX;
 
 pub(crate) fn slot_bit(slot: u16) -> u64 {
     1 << slot.min(63)

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::context::slot_bit;
 use super::ctx::Ctx;
 use super::error::Result;
 use super::html::Html;
@@ -127,6 +128,14 @@ impl PageDef {
             last_failure_ms: Cell::new(0),
             inputs_json: RefCell::new(String::new()),
         }
+    }
+
+    /// The views whose cache is as `wanted`, as bits.
+    pub fn views_where(&self, wanted: impl Fn(&RenderCache) -> bool) -> u64 {
+        let views = (0..).zip(&self.caches);
+        views
+            .filter(|(_, cache)| wanted(cache))
+            .fold(0, |views, (view, _)| views | slot_bit(view))
     }
 
     /// A load of this page hangs on `membership`.

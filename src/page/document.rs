@@ -27,6 +27,8 @@ impl Engine {
         let page = self.page(context.page);
         let view = View::new(self, context, false);
         let mut html = run_view(&page.views[0], &view)?;
+        // What stands around the view is never patched, so what that reads doesn't count.
+        self.note_reads(&page.caches[0], &view.reads());
         let around = catch_unwind(AssertUnwindSafe(|| {
             for layout in page.layouts.iter().rev() {
                 html = layout(&view, std::mem::take(&mut html));
@@ -34,10 +36,6 @@ impl Engine {
             page.title.as_ref().map(|title| title(&view))
         }));
         let title = around.map_err(|_| "the layout or the title of a page panicked".to_owned())?;
-        let reads = view.reads();
-        for cache in &page.caches {
-            self.note_reads(cache, &reads);
-        }
         let mut signals = vec![b'{'];
         write_member(
             &mut signals,

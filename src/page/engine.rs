@@ -297,6 +297,14 @@ impl Engine {
         }
     }
 
+    /// Some of its views have to be rendered, as bits.
+    pub fn list_views(&self, context: &Context, views: u64) {
+        if views != 0 {
+            context.mark_views(views);
+            self.list(context, dirty::VIEW);
+        }
+    }
+
     /// Takes the list.
     pub fn take_dirty(&self) -> Vec<u32> {
         std::mem::take(&mut *self.dirty.borrow_mut())

@@ -18,6 +18,13 @@ impl Error {
         Self(text.into().into())
     }
 
+    /// The request asks for something that it may not, or that makes no sense: the browser gets a
+    /// 422, the user is told `text`, and the log has it as no fault of the server.
+    #[must_use]
+    pub fn refused(text: impl Into<String>) -> Self {
+        BadInput { text: text.into() }.into()
+    }
+
     /// The error that it was made from, when it is an `E`.
     #[must_use]
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {

@@ -51,8 +51,7 @@ impl Engine {
         if context.has(dirty::ERROR) {
             self.errors(context, out);
         }
-        context.dirty.set(0);
-        context.dirty_slots.set(0);
+        context.be_told();
         if context
             .waiting
             .borrow()
@@ -83,6 +82,10 @@ impl Engine {
         context.sent.borrow_mut().resize(count, 0);
         let placed = self.placed(context);
         for view in 0..count {
+            let bit = slot_bit(u16::try_from(view).expect("views fit 16 bits"));
+            if !full && context.dirty_views.get() & bit == 0 {
+                continue;
+            }
             let elsewhere = view > 0 && !placed.contains(&view);
             if elsewhere || filled.iter().any(|(other, _)| *other == view) {
                 continue;

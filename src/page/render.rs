@@ -199,7 +199,11 @@ impl Engine {
         }
         let page = self.page(page);
         let def = &page.views[index];
-        match run_view(def, view) {
+        // What it reads is its own: the page around it need not run again for that.
+        let inner = View::new(self, view.context(), false);
+        let html = run_view(def, &inner);
+        self.note_reads(&page.caches[index], &inner.reads());
+        match html {
             Ok(html) => wrap(def, html),
             Err(reason) => panic!("{reason}"),
         }

@@ -4,13 +4,22 @@ use std::rc::Rc;
 
 use autovia_shards::NameId;
 
-use super::context::{dirty, slot_bit};
+use super::context::{ALL_VIEWS, dirty, slot_bit};
 use super::engine::{Deferred, Engine, Refresh};
 use super::scopes::stale;
 use crate::scope::Scope;
 
 /// Renders held back in a row before a scope that broadcasts itself is told to the log.
 const HELD_WARN: u32 = 300;
+
+/// What a stale scope means to a context.
+#[derive(Clone, Copy, Default)]
+struct Verdict {
+    /// Bits of [`dirty`], views aside.
+    bits: u8,
+    /// Views to be rendered, as bits.
+    views: u64,
+}
 
 impl Engine {
     /// Invalidates `scope` here and, at the end of the turn, everywhere else.
@@ -139,7 +148,7 @@ impl Engine {
             .filter(|row| row.changed_in == turn)
             .map(|row| row.name)
             .collect();
-        let mut verdicts: Vec<(u16, u16, u8)> = Vec::new();
+        let mut verdicts: Vec<(u16, u16, Verdict)> = Vec::new();
         let mut loaded: Vec<u16> = Vec::new();
         for member in &entry.members {
             let contexts = self.contexts.borrow();
@@ -162,9 +171,10 @@ impl Engine {
                 }
                 verdict
             };
-            if verdict != 0 {
-                self.list(context, verdict);
+            if verdict.bits != 0 {
+                self.list(context, verdict.bits);
             }
+            self.list_views(context, verdict.views);
         }
         if bits & stale::RENDER != 0 {
             for table in &entry.loads {
@@ -180,24 +190,18 @@ impl Engine {
     }
 
     /// What a stale scope means to the contexts of one page.
-    fn verdict(&self, page: u16, membership: u16, bits: u8, changed: &[&str]) -> u8 {
+    fn verdict(&self, page: u16, membership: u16, bits: u8, changed: &[&str]) -> Verdict {
         let page = self.page(page);
-        let mut verdict = 0;
+        let mut verdict = Verdict::default();
         // With a load on this scope the old rendering stays until the new data is there.
         if bits & stale::RENDER != 0 && !page.loads_on(membership) {
-            verdict |= dirty::VIEW;
+            verdict.views = ALL_VIEWS;
         }
         for (index, shared) in page.shared.iter().enumerate() {
             if shared.membership == membership && changed.contains(&shared.name) {
-                verdict |= dirty::SHARED;
+                verdict.bits |= dirty::SHARED;
                 let bit = slot_bit(u16::try_from(index).unwrap_or(u16::MAX));
-                if page
-                    .caches
-                    .iter()
-                    .any(|cache| cache.shared_read.get() & bit != 0)
-                {
-                    verdict |= dirty::VIEW;
-                }
+                verdict.views |= page.views_where(|cache| cache.shared_read.get() & bit != 0);
             }
         }
         verdict

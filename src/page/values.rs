@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::context::{Context, SCRIPTS_MAX_BYTES, dirty};
+use super::context::{Context, SCRIPTS_MAX_BYTES, dirty, slot_bit};
 use super::engine::Engine;
 use super::error::{BadInput, Error, Result};
 use super::scopes::{SharedRow, stale};
@@ -38,13 +38,14 @@ impl Engine {
         true
     }
 
-    /// Some view of the page has read this slot by `get`.
-    fn is_viewed(&self, context: &Context, slot: u16) -> bool {
-        let bit = super::context::slot_bit(slot);
-        self.page(context.page)
-            .caches
-            .iter()
-            .any(|cache| cache.slots_read.get() & bit != 0)
+    /// The views of the page that have read this slot by `get` are stale.
+    fn list_viewers(&self, context: &Context, slot: u16) {
+        let bit = slot_bit(slot);
+        let page = self.page(context.page);
+        self.list_views(
+            context,
+            page.views_where(|cache| cache.slots_read.get() & bit != 0),
+        );
     }
 
     pub(super) fn set_tab(&self, context: &Context, slot: u16, json: Encoded) {
@@ -57,8 +58,8 @@ impl Engine {
             context.mark_slot(slot);
             self.list(context, dirty::TAB);
         }
-        if changed && self.is_viewed(context, slot) {
-            self.list(context, dirty::VIEW);
+        if changed {
+            self.list_viewers(context, slot);
         }
     }
 
@@ -75,9 +76,7 @@ impl Engine {
                 waiting.taken.push((slot, was, initial));
             });
             self.list(context, dirty::TAB);
-            if self.is_viewed(context, slot) {
-                self.list(context, dirty::VIEW);
-            }
+            self.list_viewers(context, slot);
         }
     }
 
@@ -110,8 +109,8 @@ impl Engine {
         }
         for (index, json) in own {
             let slot = u16::try_from(index).expect("slots fit 16 bits");
-            if self.store_tab(context, slot, json) && self.is_viewed(context, slot) {
-                self.list(context, dirty::VIEW);
+            if self.store_tab(context, slot, json) {
+                self.list_viewers(context, slot);
             }
         }
         for (index, json) in shared {

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::counters::{CONTEXTS, PARKED};
+use super::counters::PARKED;
 use super::shard::Shard;
 use crate::page::{Context, Life};
 
@@ -20,7 +20,6 @@ impl Shard {
     /// A page was answered: its stream has to open in time.
     pub fn rendered(&self, context: &Context) {
         self.context_deadline(context, self.now() + ms(self.config().render_time));
-        self.count(CONTEXTS, 1);
     }
 
     /// The last stream ended: hidden, or the network was lost.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::shard::Shard;
-use crate::page::context::dirty;
+use crate::page::context::{ALL_VIEWS, dirty};
 use crate::page::load::{LoadResult, LoadTable};
 use crate::page::reads::{Read, signature};
 use crate::page::{Context, Ctx, Refresh};
@@ -17,6 +17,19 @@ impl Shard {
     /// # Errors
     /// How the first load that failed did.
     pub async fn first_loads(self: &Rc<Self>, context: &Rc<Context>) -> Result<(), Failure> {
+        // A broadcast while a later load runs makes an earlier one stale again.
+        for _ in 0..TRIES {
+            self.run_missing(context).await?;
+            if !context.lacks_loads() {
+                return Ok(());
+            }
+        }
+        Err(Failure::Error(crate::page::Error::new(format!(
+            "its data changed {TRIES} times while it was loaded"
+        ))))
+    }
+
+    async fn run_missing(self: &Rc<Self>, context: &Rc<Context>) -> Result<(), Failure> {
         for index in 0..self.engine.page(context.page).loads.len() {
             let index = u16::try_from(index).expect("loads fit 16 bits");
             let Some(table) = self.engine.load_table(context, index) else {
@@ -83,7 +96,8 @@ impl Shard {
         give(context, table.load, Rc::clone(&result));
         let mut results = table.results.borrow_mut();
         results.retain(|other| other.epoch == epoch && Rc::strong_count(other) > 1);
-        if epoch == table.epoch.get() {
+        // What nobody else can share would only be in the way of those who look for theirs.
+        if epoch == table.epoch.get() && !table.own.get() {
             results.push(result);
         }
         Ok(())
@@ -130,7 +144,7 @@ impl Shard {
                         continue;
                     }
                 }
-                self.engine.list(&context, dirty::VIEW);
+                self.engine.list_views(&context, ALL_VIEWS);
             }
             if epoch == table.epoch.get() {
                 break;
@@ -157,6 +171,9 @@ impl Shard {
         });
     }
 }
+
+/// How often the loads of a page are run until none of them is stale.
+const TRIES: usize = 8;
 
 /// After a load that failed for a page that came back.
 const RETRY: Duration = Duration::from_secs(1);

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use super::counters::CONTEXTS;
 use super::parcel::PageRequest;
 use super::shard::Shard;
 use crate::http::Response;
+use crate::page::context::dirty;
 use crate::page::{Html, NewContext, plain_page};
 use crate::runtime::random;
 use crate::wire::id::ContextId;
@@ -43,7 +45,7 @@ impl Shard {
                 );
             }
         };
-        self.rendered(&context);
+        self.count(CONTEXTS, 1);
         if let Err(failure) = self.first_loads(&context).await {
             span.in_scope(|| failure.log());
             self.end(&context);
@@ -58,6 +60,11 @@ impl Shard {
             .map_or(0, |time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
         match self.engine.document(&context, heartbeat, request.theme) {
             Ok(html) => {
+                // All values and views that were changed on the way here are in the page.
+                if !context.has(dirty::SCRIPT | dirty::ERROR) {
+                    context.be_told();
+                }
+                self.rendered(&context);
                 let response = Response::text(200, "text/html; charset=utf-8", html);
                 match request.set_cookie {
                     Some(cookie) => response.with("Set-Cookie", cookie),

@@ -7,6 +7,7 @@ use crate::place;
 
 pub fn setup(app: &mut App) {
     app.page("/state", state);
+    app.page("/load-sets", load_sets);
 }
 
 fn state(page: &mut Page) {
@@ -88,4 +89,22 @@ pub fn big_integers(page: &mut Page) {
     let typed = page.input("typed", 0_i64);
     page.action("copy", async move |ctx| big.set(ctx, typed.get(ctx)));
     page.view(move |view| html! { main #big { p #value { (big.text(view)) } } });
+}
+
+/// A load that sets a value of its page: what it set before the first HTML is in it.
+fn load_sets(page: &mut Page) {
+    let price = page.signal("price", 0_i64);
+    let loaded = page.load(Scope::ROUTE, async move |ctx| {
+        ctx.tab();
+        price.update(ctx, |n| n + 1);
+        autovia::Result::Ok(())
+    });
+    page.action("touch", async |ctx| ctx.broadcast(Scope::ROUTE));
+    page.action("refuse", async |_ctx| -> autovia::Result {
+        Err(autovia::Error::refused("not today"))
+    });
+    page.view(move |view| {
+        let () = *loaded.get(view);
+        html! { main #load-sets { p #price { (price.text(view)) } (place(view)) } }
+    });
 }
