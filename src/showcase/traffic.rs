@@ -4,6 +4,8 @@
 //! itself are events too, and the broadcast of it a message to each other lane: both are counted
 //! where they arise and taken off here, so at rest the picture is still.
 
+use std::cmp::Reverse;
+
 use autovia::Lane;
 
 /// Marks of one lane and step; more would not be seen apart. The numbers are always exact.
@@ -54,6 +56,8 @@ pub struct Traffic {
     crossed: Vec<u64>,
     /// Messages to each lane that the picture caused.
     own_crossings: Vec<u64>,
+    /// Actions, by lane.
+    actions: Vec<u64>,
     step: u64,
     numbers: u64,
 }
@@ -66,10 +70,12 @@ impl Traffic {
         self.lanes.resize(now.len(), LaneView::default());
         self.crossed.resize(now.len(), 0);
         self.own_crossings.resize(now.len(), 0);
+        self.actions.resize(now.len(), 0);
         let before = self.marks.len();
         self.marks.retain(|mark| self.step < mark.born + MARK_STEPS);
         let mut changed = self.marks.len() != before;
 
+        let mut acted = Vec::with_capacity(now.len());
         let mut crossed = Vec::with_capacity(now.len());
         for (index, lane) in now.iter().enumerate() {
             let own = own_events.get(index).copied().unwrap_or(0);
@@ -83,12 +89,15 @@ impl Traffic {
             self.lanes[index].open = lane.streams;
             self.crossings += messages;
             crossed.push(messages);
+            acted.push(rise(&mut self.actions[index], lane.actions, 0));
             for wave in 0..delivered.min(EVENT_MARKS_MAX) {
                 self.add(Kind::Event { lane: index }, wave);
             }
         }
-        let from = source(&crossed);
-        for (to, count) in crossed.iter().enumerate().filter(|(to, _)| *to != from) {
+        for (to, count) in crossed.iter().enumerate() {
+            let Some(from) = source(to, &acted, &crossed) else {
+                break; // a single lane has nothing to change to
+            };
             for wave in 0..(*count).min(CROSSING_MARKS_MAX) {
                 self.add(Kind::Crossing { from, to }, wave);
             }
@@ -122,12 +131,13 @@ fn rise(shown: &mut u64, count: u64, own: u64) -> u64 {
     more
 }
 
-/// Who tells all others hears nothing itself: the lane that got the fewest messages.
-fn source(crossed: &[u64]) -> usize {
-    let lanes = crossed.iter().enumerate();
-    lanes
-        .min_by_key(|(_, count)| **count)
-        .map_or(0, |(lane, _)| lane)
+/// Where a message to lane `to` came from. Lanes count what they get, not from whom: with more than
+/// two of them it is taken to be the one that ran most actions, then the one that got least itself,
+/// since who tells all others hears nothing.
+fn source(to: usize, acted: &[u64], crossed: &[u64]) -> Option<usize> {
+    (0..crossed.len())
+        .filter(|lane| *lane != to)
+        .max_by_key(|lane| (acted[*lane], Reverse(crossed[*lane]), Reverse(*lane)))
 }
 
 #[cfg(test)]
@@ -203,6 +213,31 @@ mod tests {
         }
         assert_eq!((pictures, traffic.marks.len()), (2, 0));
         assert_eq!((traffic.lanes[0].events, traffic.crossings), (1, 0));
+    }
+
+    #[test]
+    fn messages_come_from_the_lane_that_acted() {
+        let mut traffic = Traffic::default();
+        traffic.record(
+            &[lane(0, 1, 0, 0), lane(1, 1, 0, 0), lane(2, 1, 0, 0)],
+            &[],
+            0,
+        );
+        // Lane 1 was handed a click, ran it and told the others; two messages are the picture's.
+        let acted = Lane {
+            actions: 1,
+            ..lane(1, 1, 0, 2)
+        };
+        assert!(traffic.record(&[lane(0, 1, 0, 1), acted, lane(2, 1, 0, 2)], &[], 0));
+        let kinds: Vec<Kind> = traffic.marks.iter().map(|mark| mark.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                Kind::Crossing { from: 1, to: 0 },
+                Kind::Crossing { from: 0, to: 1 },
+                Kind::Crossing { from: 1, to: 2 }
+            ]
+        );
     }
 
     #[test]
