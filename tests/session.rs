@@ -48,6 +48,15 @@ fn the_cookie_is_32_hex_digits_and_closed_to_scripts_and_strangers() {
         let again = Page::open(&page.client, "/");
         assert_eq!(again.client.cookie(NAME).as_deref(), Some(value));
         assert_ne!(again.context, page.context);
+        // A visit renews it, a step within the site doesn't: browsers keep no page that sets one.
+        let referer = format!("{}/x?y", page.client.origin());
+        let step = page
+            .client
+            .request("GET", "/", &[("Referer", &referer)], b"");
+        assert_eq!((step.status, step.header("set-cookie")), (200, None));
+        let referer = [("Referer", "http://elsewhere.example/")];
+        let visit = page.client.request("GET", "/", &referer, b"");
+        assert_eq!(visit.header("set-cookie"), Some(line));
         // Only pages set it.
         let action = page.act("add", json!([]), json!({"step": 1}));
         assert_eq!((action.status, action.header("set-cookie")), (200, None));
@@ -222,12 +231,22 @@ fn a_step_within_the_site_leaves_the_cookie_alone() {
 
     // when it follows a link of this site, then the page sets no cookie,
     let host = client.host();
-    let within = client.request("GET", "/take", &[("Referer", &format!("http://{host}/"))], b"");
+    let within = client.request(
+        "GET",
+        "/take",
+        &[("Referer", &format!("http://{host}/"))],
+        b"",
+    );
     assert_eq!(within.status, 200);
     assert!(within.header("set-cookie").is_none(), "{within:?}");
 
     // and when it comes from elsewhere, or by hand, then its cookie is renewed.
-    let elsewhere = client.request("GET", "/take", &[("Referer", "http://elsewhere.test/")], b"");
+    let elsewhere = client.request(
+        "GET",
+        "/take",
+        &[("Referer", "http://elsewhere.test/")],
+        b"",
+    );
     assert!(elsewhere.header("set-cookie").is_some(), "{elsewhere:?}");
     assert!(client.get("/take").header("set-cookie").is_some());
 }

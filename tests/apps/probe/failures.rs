@@ -115,7 +115,7 @@ fn load_fails_later(page: &mut Page) {
         ctx.global().set("load fails", &false).await?;
         ctx.broadcast(Scope::ROUTE)
     });
-    page.view(move |view| html! { main #loaded { p #value { (load.get(view)) } } });
+    page.view(move |view| html! { main #loaded { p #value { (load.get(view)) } (place(view)) } });
 }
 
 fn view_fails_later(page: &mut Page) {
