@@ -67,10 +67,20 @@ impl Socket {
             .expect("a socket is used until it is given away")
     }
 
-    /// Waits until there is something to read, or an end.
+    /// Waits until there is something to read, or an end. What was seen readable before may have
+    /// been read since, so the kernel is asked, without a buffer.
     pub async fn readable(&self) {
         let reactor = Reactor::current();
-        poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
+        loop {
+            poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
+            match self.stream().peek(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_readable(self.token);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
     }
 
     /// Waits as [`Socket::readable`] does, but never takes the readiness that an earlier read left
@@ -100,7 +110,7 @@ impl Socket {
             match self.stream().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     reactor.clear_readable(self.token);
-                    self.readable().await;
+                    poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
