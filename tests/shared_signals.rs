@@ -79,7 +79,7 @@ fn a_shared_value_above_the_limit_is_told_by_name_size_and_option() {
 fn small_table(shards: usize) -> Running {
     probe()
         .shards(shards)
-        .args(["--shared-rows", "8", "--render-seconds", "1"])
+        .args(["--shared-rows", "8"])
         .args(["--away-seconds", "1", "--park-seconds", "0"])
         .start()
 }
@@ -173,7 +173,7 @@ fn values_of_routes_and_sessions_outlive_their_pages() {
     for shards in SHARDS {
         let server = probe()
             .shards(shards)
-            .args(["--render-seconds", "1"])
+            .args(["--render-seconds", "3"])
             .start();
         // Given values that pages left behind,
         let browser = server.client();

@@ -138,14 +138,15 @@ impl Shard {
         let key = self.add_stream(open.socket, &context);
         let up_to_date = match before {
             Life::Rendered => !context.has(!dirty::LISTED),
-            Life::Away | Life::Parked => {
+            // Also while its old stream is not yet seen to have ended: who has the newest event
+            // has missed nothing. A duplicate has none.
+            Life::Away | Life::Parked | Life::Streaming => {
                 !context.has(!dirty::LISTED)
                     && open
                         .last_event
                         .is_some_and(|last| last == context.last_event.get())
             }
-            // A second stream of an open page knows nothing yet.
-            Life::Streaming | Life::Gone => false,
+            Life::Gone => false,
         };
         if !up_to_date {
             context.add_dirty(dirty::FULL);
