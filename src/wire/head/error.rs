@@ -97,13 +97,12 @@ impl HeadError {
     }
 
     /// The reason to give when the reader's buffer is full and holds no whole head: the address was
-    /// too long when not even the first line has ended, else the headers were.
+    /// too long when the first line alone is longer than any address may be, else the headers were.
     #[must_use]
     pub fn oversize(buf: &[u8]) -> Self {
-        if buf.contains(&b'\n') {
-            Self::TooLong
-        } else {
-            Self::TargetTooLong
+        match buf.iter().position(|&byte| byte == b'\n') {
+            Some(end) if end <= TARGET_MAX_BYTES => Self::TooLong,
+            _ => Self::TargetTooLong,
         }
     }
 }
