@@ -32,12 +32,13 @@ pub enum Here<'a> {
     Nowhere,
 }
 
-const NAV: [(&str, &str); 5] = [
+const NAV: [(&str, &str); 6] = [
     ("/examples/counter", "Counter"),
     ("/examples/chat-room", "Chat"),
     ("/examples/stock-ticker", "Stocks"),
     ("/examples/game-of-life", "Life"),
     ("/examples/all-scopes", "Scopes"),
+    ("/examples/failures", "Failures"),
 ];
 
 /// Defines the example's page by `define` and puts the frame around it.

@@ -17,6 +17,8 @@ mod all_scopes;
 mod chat;
 #[path = "../../examples/counter.rs"]
 mod counter;
+#[path = "../../examples/failures.rs"]
+mod failures;
 #[path = "../../examples/life.rs"]
 mod life;
 #[path = "../../examples/stock.rs"]
@@ -61,6 +63,7 @@ pub fn site(chat_file: &Path) -> Result<impl Fn(&mut App) + Send + Sync + 'stati
             "/examples/stock-ticker/stock/{symbol}",
             frame(STOCK, stock::detail),
         );
+        app.page("/examples/failures", frame(FAILURES, failures::failures));
         life::setup(app, &board);
         app.page("/examples/game-of-life", frame(LIFE, life::page));
     })
@@ -77,6 +80,22 @@ const COUNTER: Example = Example {
         "page.signal(",
         "page.input(",
         "count.update(ctx, |n| n.saturating_add",
+    ],
+};
+
+const FAILURES: Example = Example {
+    path: "/examples/failures",
+    title: "When things go wrong",
+    lead: "A failure has one user, and one place.",
+    notice: "Whatever you break, the button that works still works, here and in the other window. An error is told beside the button that was clicked; a panic's own text goes to the log, never to the page.",
+    file: "examples/failures.rs",
+    source: include_str!("../../examples/failures.rs"),
+    marked: &[
+        "The kettle is empty.",
+        "nothing.expect(",
+        "Error::refused(",
+        "assert!(!broken.get(view)",
+        "the source of the data is away",
     ],
 };
 
