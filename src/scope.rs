@@ -309,7 +309,6 @@ macro_rules! scope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope;
 
     #[test]
     fn arguments_cannot_forge_another_scope() {
