@@ -156,6 +156,7 @@ fn failures_are_told_without_internals_and_the_next_action_works() {
             ("fails", "the kettle is empty"),
             ("io", "No such file or directory"),
             ("panics", "the server had a problem"),
+            ("blocking-panics", "the server had a problem"),
         ] {
             // Given a page with a stream, and another one on the same shard,
             let server = probe().shards(shards).start();

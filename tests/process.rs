@@ -239,10 +239,23 @@ fn help_and_version_are_no_failures() {
 
 #[test]
 fn the_log_has_a_level_and_a_format() {
-    let server = autovia().args(["--log-format", "json"]).shards(1).start();
-    let line: serde_json::Value = serde_json::from_str(&server.wait_log("listening"))
-        .expect("each line of the log is a JSON object");
-    assert_eq!(line["level"], "INFO");
+    // Given a log in JSON, when handlers fail and panic,
+    let server = probe().args(["--log-format", "json"]).shards(2).start();
+    let page = Page::open(&server.client(), "/failures");
+    for name in ["fails", "panics", "blocking-panics"] {
+        assert_eq!(page.act(name, json!([]), json!(null)).status, 500);
+    }
+    server.client().get("/view-panics");
+    assert_eq!(server.terminate().code(), Some(0));
+    // then each line is one JSON object, and a panic says where it happened.
+    let log = server.log();
+    let lines = log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let lines: Vec<serde_json::Value> = lines.collect();
+    assert!(lines.iter().any(|line| line["level"] == "INFO"), "{log:?}");
+    let places = log.iter().filter(|line| line.contains("probe/failures.rs"));
+    assert_eq!(places.count(), 3, "{log:?}");
 
     let quiet = autovia().env("AUTOVIA_LOG_LEVEL", "warn").shards(1).start();
     quiet.terminate();

@@ -7,7 +7,7 @@ use crate::page::{BadInput, Error};
 use crate::runtime::guarded;
 
 /// What a user is told of a failure that is ours.
-const OUR_FAULT: &str =
+pub(super) const OUR_FAULT: &str =
     "This did not work: the server had a problem with it. Nothing else is affected; try again.";
 
 impl Shard {

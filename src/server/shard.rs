@@ -14,6 +14,7 @@ use slab::Slab;
 use super::actions::Queue;
 use super::config::Config;
 use super::counters::{self, CONTEXTS};
+use super::failure::OUR_FAULT;
 use super::parcel::Parcel;
 use super::streams::Streams;
 use crate::broker::Broker;
@@ -22,7 +23,7 @@ use crate::http::origin::OriginRule;
 use crate::http::{Limits, Response};
 use crate::page::host::{BlockingJob, Host};
 use crate::page::{Context, Engine, Lane, LocalFuture};
-use crate::runtime::blocking::Blocking;
+use crate::runtime::blocking::{Blocking, BlockingError};
 use crate::runtime::local;
 use crate::runtime::timer::Timers;
 use crate::wire::session::SessionKeys;
@@ -258,7 +259,16 @@ impl Host for Shard {
 
     fn blocking(&self, job: BlockingJob) -> LocalFuture<Result<Box<dyn Any + Send>, String>> {
         let running = self.blocking.run(job);
-        Box::pin(async move { running.await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            running.await.map_err(|error| match error {
+                // What a panic says is for the log, not for the user who clicked.
+                BlockingError::Panicked(text) => {
+                    tracing::error!(panic = %text, "blocking work panicked");
+                    OUR_FAULT.to_owned()
+                }
+                full @ BlockingError::Full => full.to_string(),
+            })
+        })
     }
 
     fn lanes(&self) -> Vec<Lane> {

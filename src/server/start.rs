@@ -55,6 +55,7 @@ pub(crate) fn run(config: Config, define: Define) -> Result<i32, StartError> {
     let log = logging::init(&config).map_err(|error| {
         StartError::Machine(format!("no thread for the log could be started: {error}"))
     })?;
+    logging::log_panics();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

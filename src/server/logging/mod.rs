@@ -42,6 +42,25 @@ impl Drop for LogGuard {
     }
 }
 
+/// From now on a panic on one of the server's threads is one line of the log, with its place and
+/// the spans in which it happened: the usual several lines on standard error are no JSON, and a
+/// shard would wait until they are written.
+pub(crate) fn log_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let ours = thread
+            .name()
+            .is_some_and(|name| name.starts_with("shard-") || name.starts_with("blocking-"));
+        if !ours {
+            return before(panic);
+        }
+        let text = panic.payload_as_str().unwrap_or("a panic without a text");
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(panic = text, place, "a panic");
+    }));
+}
+
 /// Starts logging to standard error. Call it once, before the shards start.
 ///
 /// An app that has set a `tracing` subscriber of its own keeps it; then this does nothing.

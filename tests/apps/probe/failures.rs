@@ -63,6 +63,12 @@ fn failures(page: &mut Page) {
         let empty: Vec<String> = Vec::new();
         ctx.data::<Log>().note(empty[ctx.shard()].clone());
     });
+    page.action("blocking-panics", async |ctx| {
+        let empty: Vec<u8> = Vec::new();
+        let first = ctx.blocking(move || empty[0]).await?;
+        ctx.data::<Log>().note(format!("first {first}"));
+        Result::Ok(())
+    });
     page.action("typed", async |ctx| {
         let number: u8 = ctx.arg()?;
         ctx.data::<Log>().note(format!("typed {number}"));
