@@ -1,0 +1,244 @@
+//! Where mutants are tried: a copy of `shards/` and `loom-tests/` in the target folder, as a workspace
+//! of its own, so that the tree is never touched.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use super::collect::read;
+use super::{Mutant, Verdict};
+
+/// A model that runs longer than this has not noticed.
+const MODEL_MAX: Duration = Duration::from_secs(180);
+const POLL: Duration = Duration::from_millis(10);
+
+pub(super) struct Workshop {
+    root: PathBuf,
+    copy: PathBuf,
+}
+
+/// How a run of a model ended.
+enum Outcome {
+    Passed,
+    Failed,
+    TooLong,
+}
+
+impl Workshop {
+    /// Makes the copy anew, but keeps what was built.
+    pub(super) fn open(root: &Path) -> Result<Self, String> {
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+        let copy = target.join("mutants");
+        for folder in ["shards", "loom-tests"] {
+            let to = copy.join(folder);
+            if to.exists() {
+                fs::remove_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
+            }
+            copy_folder(&root.join(folder), &to)?;
+        }
+        fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))
+            .map_err(|e| format!("Cargo.lock: {e}"))?;
+        write(
+            &copy.join("Cargo.toml"),
+            &workspace(&read(&root.join("Cargo.toml"))?),
+        )?;
+        Ok(Self {
+            root: root.to_owned(),
+            copy,
+        })
+    }
+
+    /// Tries each; prints a line each and the sum. True when all is as the table says.
+    pub(super) fn try_all(&self, mutants: &[&Mutant]) -> Result<bool, String> {
+        let (mut expected, mut caught, mut equivalent, mut beyond) = (0, 0, 0, 0);
+        let mut wrong = Vec::new();
+        self.check_unmutated(mutants)?;
+        for mutant in mutants {
+            let began = Instant::now();
+            let report = match &mutant.verdict {
+                Verdict::Caught(models) => {
+                    expected += 1;
+                    match self.catch(mutant, models)? {
+                        Some(model) => {
+                            caught += 1;
+                            format!("caught by {model}")
+                        }
+                        None => {
+                            wrong.push(&mutant.name);
+                            "NOT CAUGHT".to_owned()
+                        }
+                    }
+                }
+                Verdict::Equivalent(why) => {
+                    equivalent += 1;
+                    format!("equivalent: {why}")
+                }
+                Verdict::Beyond(why) => {
+                    beyond += 1;
+                    format!("beyond loom: {why}")
+                }
+            };
+            println!(
+                "{:6.1} s  {}: {report}",
+                began.elapsed().as_secs_f64(),
+                mutant.name
+            );
+        }
+        println!(
+            "{caught} of {expected} mutants caught, {equivalent} equivalent, {beyond} beyond loom"
+        );
+        for name in &wrong {
+            println!("no model fails for `{name}`: sharpen one, or argue that nothing can fail");
+        }
+        Ok(wrong.is_empty())
+    }
+
+    /// The models that are asked must pass without a mutant, or their failing says nothing.
+    fn check_unmutated(&self, mutants: &[&Mutant]) -> Result<(), String> {
+        let mut models: Vec<&(String, String)> = mutants
+            .iter()
+            .filter_map(|mutant| match &mutant.verdict {
+                Verdict::Caught(models) => Some(models),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        models.sort();
+        models.dedup();
+        for (file, model) in models {
+            let program = self
+                .build(file)?
+                .ok_or_else(|| format!("the models of {file} do not compile"))?;
+            match self.run(&program, model)? {
+                Outcome::Passed => {}
+                Outcome::Failed => return Err(format!("{file}::{model} fails unmutated")),
+                Outcome::TooLong => {
+                    return Err(format!("{file}::{model} takes too long unmutated"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of `models` that fails for the mutant.
+    fn catch(
+        &self,
+        mutant: &Mutant,
+        models: &[(String, String)],
+    ) -> Result<Option<String>, String> {
+        let file = mutant
+            .file
+            .strip_prefix(&self.root)
+            .map_err(|e| e.to_string())?;
+        let place = self.copy.join(file);
+        write(&place, &mutant.text)?;
+        let caught = self.first_failing(models);
+        write(&place, &read(&mutant.file)?)?;
+        caught.map_err(|problem| format!("`{}`: {problem}", mutant.name))
+    }
+
+    fn first_failing(&self, models: &[(String, String)]) -> Result<Option<String>, String> {
+        for (file, model) in models {
+            let program = self
+                .build(file)?
+                .ok_or("does not compile, so it shows nothing: write it differently")?;
+            if let Outcome::Failed = self.run(&program, model)? {
+                return Ok(Some(format!("{file}::{model}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Builds the models of one file; `None` when they don't compile.
+    fn build(&self, file: &str) -> Result<Option<PathBuf>, String> {
+        let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["test", "--quiet", "--package", "loom-tests", "--test", file])
+            .args(["--no-run", "--message-format=json"])
+            .current_dir(&self.copy)
+            .env("CARGO_TARGET_DIR", self.copy.join("target"))
+            .env("RUSTFLAGS", "--cfg loom --cap-lints allow")
+            .stderr(Stdio::null())
+            .output()
+            .map_err(|e| format!("cargo: {e}"))?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let program = text
+            .lines()
+            .filter_map(|line| line.split_once("\"executable\":\""))
+            .filter_map(|(_, rest)| rest.split('"').next())
+            .next_back()
+            .ok_or_else(|| format!("cargo names no program for {file}"))?;
+        Ok(Some(program.into()))
+    }
+
+    fn run(&self, program: &Path, model: &str) -> Result<Outcome, String> {
+        let mut child = Command::new(program)
+            .args(["--exact", model])
+            .current_dir(&self.copy)
+            .env("RUST_BACKTRACE", "0")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("{}: {e}", program.display()))?;
+        Ok(match wait(&mut child)? {
+            Some(status) if status.success() => Outcome::Passed,
+            Some(_) => Outcome::Failed,
+            None => Outcome::TooLong,
+        })
+    }
+}
+
+/// Waits for the end; `None` when that took too long and the child was ended.
+fn wait(child: &mut Child) -> Result<Option<ExitStatus>, String> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > MODEL_MAX {
+            child.kill().map_err(|e| e.to_string())?;
+            child.wait().map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// The manifest of the copy: the root's settings that members inherit, loom itself at full speed, and
+/// what changes with each mutant compiled fast.
+fn workspace(root_manifest: &str) -> String {
+    let inherited: String = root_manifest
+        .split("\n[")
+        .filter(|section| section.starts_with("workspace."))
+        .map(|section| format!("[{section}\n"))
+        .collect();
+    format!(
+        "[workspace]\nmembers = [\"shards\", \"loom-tests\"]\nresolver = \"3\"\n\n{inherited}\n\
+         [profile.test]\nopt-level = 1\ndebug = false\n\n\
+         [profile.dev]\nopt-level = 1\ndebug = false\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 3\n"
+    )
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
+    fs::create_dir_all(to).map_err(|e| format!("{}: {e}", to.display()))?;
+    let entries = fs::read_dir(from).map_err(|e| format!("{}: {e}", from.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let target = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy_folder(&path, &target)?;
+        } else {
+            fs::copy(&path, &target).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
