@@ -160,6 +160,38 @@ fn a_view_that_reads_a_value_of_its_tab_is_shown_to_nobody_else() {
 }
 
 #[test]
+fn a_view_that_asks_for_it_runs_for_each_viewer() {
+    for shards in SHARDS {
+        // Given viewers of a view that shows more than it reads,
+        let server = probe_with(shards);
+        let mut viewers = viewers(&server, "/each-time", 12, shards);
+        let renders = noted(&server, "render each time");
+        // when it is broadcast, then each of them gets a rendering of its own.
+        click(&viewers[0].0, "call", json!([]));
+        let mut shown: Vec<String> = viewers
+            .iter_mut()
+            .map(|(_, stream)| text_in(&stream.next_event(), "now"))
+            .collect();
+        assert_eq!(noted(&server, "render each time"), renders + 12);
+        shown.sort();
+        shown.dedup();
+        assert!(shown.len() > shards, "{shown:?}");
+    }
+}
+
+#[test]
+fn a_view_that_gives_nothing_sends_no_elements() {
+    let server = probe_with(2);
+    let page = Page::open(&server.client(), "/blank");
+    assert_eq!(page.text("blank"), "0");
+    let mut stream = page.stream();
+    click(&page, "add", json!([]));
+    // The value comes alone.
+    let event = stream.next_event();
+    assert!(sets(&event, "count", 1), "{event:?}");
+}
+
+#[test]
 fn a_click_that_counts_sends_values_and_no_html() {
     for shards in SHARDS {
         let server = probe_with(shards);

@@ -45,6 +45,8 @@ pub fn setup(app: &mut App) {
     app.page("/session", session);
     app.page("/global", global);
     app.page("/each", each);
+    app.page("/each-time", each_time);
+    app.page("/blank", blank);
     app.page("/self-broadcast", self_broadcast);
     app.page("/typing/{room}", typing);
     app.page("/note/{room}", note);
@@ -212,6 +214,26 @@ fn each(page: &mut Page) {
     page.view(move |view| {
         view.data::<Log>().note("render each");
         html! { main #each { p #name { "for " (name.get(view)) } } }
+    });
+}
+
+/// A view that says that it is more than what it reads.
+fn each_time(page: &mut Page) {
+    page.action("call", async |ctx| ctx.broadcast(Scope::ROUTE));
+    page.view_each(|view| {
+        let log: &Log = view.data();
+        log.note("render each time");
+        html! { main #time { p #now { (log.count("render each time")) } (place(view)) } }
+    });
+}
+
+/// A view that has nothing to say in updates.
+fn blank(page: &mut Page) {
+    let count = page.signal("count", 0_i64);
+    page.action("add", async move |ctx| count.update(ctx, |n| n + 1));
+    page.view(move |view| {
+        let count = count.get(view);
+        html! { @if !view.is_update() { main #blank { (count) } } }
     });
 }
 
