@@ -126,6 +126,37 @@ fn several_streams_of_one_page_all_get_it() {
 }
 
 #[test]
+fn a_slow_reader_gets_the_last_state() {
+    for shards in SHARDS {
+        // Given a reader that doesn't read,
+        let server = probe().shards(shards).start();
+        let page = Page::open(&server.client(), "/take");
+        let mut stream = page.slow_stream(4096);
+        // when far more is sent to it than fits anywhere,
+        let text = |n: usize| format!("{n} {}", "x".repeat(60_000));
+        for n in 0..100 {
+            let inputs = json!({ "draft": text(n) });
+            assert_eq!(page.act("send", json!([]), inputs).status, 200);
+        }
+        // then what it reads in the end is whole and the newest,
+        let last = text(99);
+        let events = stream.collect_until(|event| {
+            has_value(event, "sent") && event.signals()["sent"] == last.as_str()
+        });
+        events.iter().for_each(assert_sound);
+        assert!(
+            events.len() < 100,
+            "{} events were kept for it",
+            events.len()
+        );
+        // and it goes on.
+        let inputs = json!({ "draft": "short" });
+        assert_eq!(page.act("send", json!([]), inputs).status, 200);
+        stream.until(|event| has_value(event, "sent") && event.signals()["sent"] == "short");
+    }
+}
+
+#[test]
 fn an_idle_stream_gets_comments() {
     for shards in SHARDS {
         let server = probe()
