@@ -33,6 +33,9 @@ pub fn setup(app: &mut App, market: &Arc<Market>) {
     app.data(Arc::clone(market));
     let market = Arc::clone(market);
     app.every(secs(2), async move |app| {
+        if !market.is_watched() {
+            return Ok(());
+        }
         market.tick();
         app.broadcast(scope!("stock:*")) // the dashboards, and each stock's pages
     });
@@ -41,6 +44,7 @@ pub fn setup(app: &mut App, market: &Arc<Market>) {
 /// All stocks in a table.
 pub fn dashboard(page: &mut Page) {
     page.join(|_| scope!("stock:all"));
+    watch(page);
     page.title(|_| "Stock ticker".to_owned());
     page.view(|view| {
         let quotes = view.data::<Arc<Market>>().quotes();
@@ -60,6 +64,12 @@ pub fn dashboard(page: &mut Page) {
             }
         }
     });
+}
+
+/// The clock stands still while nobody looks.
+fn watch(page: &mut Page) {
+    page.on_connect(async |ctx| ctx.data::<Arc<Market>>().enter());
+    page.on_disconnect(async |ctx| ctx.data::<Arc<Market>>().leave());
 }
 
 fn row(quote: &Quote) -> Markup {
@@ -83,6 +93,7 @@ fn row(quote: &Quote) -> Markup {
 /// One stock, drawn by the browser from values that the server sends.
 pub fn detail(page: &mut Page) {
     let scope = page.join(|ctx| scope!("stock:{}", ctx.param("symbol")));
+    watch(page);
     let price = page.signal("price", String::new());
     let change = page.signal("change", String::new());
     let lowest = page.signal("lowest", String::new());

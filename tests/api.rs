@@ -328,3 +328,28 @@ fn hooks_run_once_when_a_page_comes() {
         assert_eq!(fresh.signals["present"], shards as u64);
     }
 }
+
+#[test]
+fn a_component_around_the_view_is_patched_and_one_that_is_nowhere_is_not() {
+    // Given a page with a component in its layout and one that its view leaves out,
+    let server = probe().start();
+    let page = Page::open(&server.client(), "/around");
+    assert!(
+        page.html()
+            .contains(r#"<footer><div id="c-placed"><b>0</b></div></footer>"#)
+    );
+    assert!(!page.html().contains("c-hidden"));
+
+    // when the value that both show changes,
+    let mut stream = page.stream();
+    page.act("add", json!([]), json!({}));
+    let events = stream.collect_until(|event| event.is_signals());
+
+    // then the one that is there is patched, and nothing else.
+    let patched: Vec<_> = events.iter().filter(|event| event.is_elements()).collect();
+    assert_eq!(patched.len(), 1, "{events:?}");
+    assert_eq!(
+        patched[0].elements(),
+        r#"<div id="c-placed"><b>1</b></div>"#
+    );
+}

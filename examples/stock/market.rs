@@ -31,6 +31,7 @@ struct State {
     /// In the order of [`COMPANIES`].
     prices: [[i64; POINTS]; COMPANIES.len()],
     chance: u64,
+    viewers: usize,
 }
 
 /// One stock at one moment.
@@ -48,7 +49,11 @@ impl Market {
         let prices = COMPANIES.map(|(_, _, price)| [price; POINTS]);
         let chance = seed | 1;
         let market = Self {
-            state: Mutex::new(State { prices, chance }),
+            state: Mutex::new(State {
+                prices,
+                chance,
+                viewers: 0,
+            }),
         };
         for _ in 0..POINTS {
             market.tick();
@@ -56,10 +61,35 @@ impl Market {
         market
     }
 
+    /// A page that shows prices is there.
+    pub fn enter(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .viewers += 1;
+    }
+
+    /// It is no longer there.
+    pub fn leave(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .viewers -= 1;
+    }
+
+    /// Somebody looks.
+    pub fn is_watched(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .viewers
+            > 0
+    }
+
     /// A new price for each stock, up to half a percent away from the one before.
     pub fn tick(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { prices, chance } = &mut *state;
+        let State { prices, chance, .. } = &mut *state;
         for prices in prices {
             *chance ^= *chance << 13;
             *chance ^= *chance >> 7;

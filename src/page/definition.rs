@@ -1,7 +1,7 @@
 //! What a page is, once per shard: tables that its contexts share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -98,6 +98,8 @@ pub(crate) struct PageDef {
     /// Renderings are reported once per second and page when they fail.
     pub last_failure_ms: Cell<u64>,
     pub inputs_json: RefCell<String>,
+    /// Components that a layout placed, by view.
+    pub around: RefCell<BTreeSet<usize>>,
 }
 
 impl PageDef {
@@ -127,6 +129,7 @@ impl PageDef {
             population: Cell::new(0),
             last_failure_ms: Cell::new(0),
             inputs_json: RefCell::new(String::new()),
+            around: RefCell::default(),
         }
     }
 

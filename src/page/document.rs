@@ -29,6 +29,7 @@ impl Engine {
         let mut html = run_view(&page.views[0], &view)?;
         // What stands around the view is never patched, so what that reads doesn't count.
         self.note_reads(&page.caches[0], &view.reads());
+        view.enter_layout();
         let around = catch_unwind(AssertUnwindSafe(|| {
             for layout in page.layouts.iter().rev() {
                 html = layout(&view, std::mem::take(&mut html));

@@ -199,6 +199,9 @@ impl Engine {
         }
         let page = self.page(page);
         let def = &page.views[index];
+        if view.is_around() {
+            page.around.borrow_mut().insert(index);
+        }
         // What it reads is its own: the page around it need not run again for that.
         let inner = View::new(self, view.context(), false);
         let html = run_view(def, &inner);
@@ -215,7 +218,10 @@ impl Engine {
         if self.page(context.page).views.len() == 1 {
             return placed;
         }
-        let mut open = vec![0];
+        // What a layout placed stays there: it is never patched as a whole.
+        placed.extend(self.page(context.page).around.borrow().iter());
+        let mut open = placed.clone();
+        open.push(0);
         while let Some(view) = open.pop() {
             if let RenderedHtml::WithComponents(html) = &self.render_update(context, view).html {
                 for mark in html.as_str().split(MARK).skip(1).step_by(2) {

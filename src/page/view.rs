@@ -1,6 +1,6 @@
 //! What a view holds: it reads, and has no way to write or to broadcast.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
@@ -17,6 +17,8 @@ use crate::state::StateError;
 pub struct View {
     scene: Scene,
     update: bool,
+    /// What runs now stands around the page's view, and is never patched as a whole.
+    around: Cell<bool>,
     reads: RefCell<Reads>,
 }
 
@@ -39,12 +41,21 @@ impl View {
         Self {
             scene,
             update,
+            around: Cell::new(false),
             reads: RefCell::default(),
         }
     }
 
     pub(crate) fn reads(&self) -> Vec<Read> {
         self.reads.take().into_vec()
+    }
+
+    pub(crate) fn enter_layout(&self) {
+        self.around.set(true);
+    }
+
+    pub(crate) fn is_around(&self) -> bool {
+        self.around.get()
     }
 
     pub(crate) fn engine(&self) -> &Rc<Engine> {

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::actions::Queue;
 use super::config::Config;
-use super::counters::{self, CONTEXTS};
+use super::counters::{self, CONTEXTS, PARKED};
 use super::failure::OUR_FAULT;
 use super::parcel::Parcel;
 use super::streams::Streams;
@@ -199,16 +199,18 @@ impl Shard {
     /// Which shard a new context goes to: this one, unless it has clearly more than another.
     pub fn place(&self) -> usize {
         let board = &self.common.board;
-        let own = board.get(self.id, CONTEXTS);
+        let live = |row| {
+            board
+                .get(row, CONTEXTS)
+                .saturating_sub(board.get(row, PARKED))
+        };
+        let own = live(self.id);
         let least = (0..board.rows())
-            .min_by_key(|row| board.get(*row, CONTEXTS))
+            .min_by_key(|row| live(*row))
             .unwrap_or(self.id);
-        let bound = board.get(least, CONTEXTS);
-        if own > bound + 2 + bound / 20 {
-            least
-        } else {
-            self.id
-        }
+        // Carrying a page over costs a hop: a few percent more or less are not worth it.
+        let bound = live(least) + live(least) / 20;
+        if own > bound { least } else { self.id }
     }
 
     /// The task of the turns is asked not to sleep.

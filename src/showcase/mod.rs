@@ -92,7 +92,7 @@ const FAILURES: Example = Example {
     source: include_str!("../../examples/failures.rs"),
     marked: &[
         "The kettle is empty.",
-        "nothing.expect(",
+        "shards[shards.len()]",
         "Error::refused(",
         "assert!(!broken.get(view)",
         "the source of the data is away",

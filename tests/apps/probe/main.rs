@@ -30,6 +30,7 @@ fn main() {
         app.page("/take", take);
         app.page("/template", template);
         app.page("/components", components);
+        app.page("/around", around);
         app.page("/big", state::big_integers);
         scopes::setup(app);
         state::setup(app);
@@ -146,4 +147,20 @@ fn components(page: &mut Page) {
     let draft = page.input("draft", String::new());
     page.action("rename", async move |ctx| title.set(ctx, draft.get(ctx)));
     page.view(move |view| html! { main #pets { h1 { (title.get(view)) } (cats.html(view)) (dogs.html(view)) } });
+}
+
+/// A component that the layout places, and one that nothing places.
+fn around(page: &mut Page) {
+    let count = page.signal("count", 0);
+    page.action("add", async move |ctx| count.update(ctx, |n| n + 1));
+    let placed = page.component("placed", move |page| {
+        page.view(move |view| html! { b { (count.get(view)) } });
+    });
+    let hidden = page.component("hidden", move |page| {
+        page.view(move |view| html! { i { (count.get(view)) } });
+    });
+    page.view(move |view| {
+        html! { main #inner { @if view.path().is_empty() { (hidden.html(view)) } } }
+    });
+    page.layout(move |view, inner| html! { (inner) footer { (placed.html(view)) } });
 }
