@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod mutants;
 mod rules;
 mod test;
 
@@ -15,6 +16,8 @@ usage: cargo xtask <task>
 tasks:
   test [--quick]   install what the tests need, then format, lints, docs, tests, models, checks
                    (--quick leaves out docs, loom models and mutants)
+  mutants [...]    weaken one ordering or check of shards/ at a time and expect a model to fail
+                   (--list, --all, --sample N, or names)
   setup            only install what the tests need
 ";
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((task, rest)) if task == "test" => test::run(rest),
+        Some((task, rest)) if task == "mutants" => mutants::run(rest),
         Some((task, [])) if task == "setup" => test::setup(),
         Some((task, _)) if task == "help" || task == "--help" => {
             print!("{USAGE}");
