@@ -61,8 +61,16 @@ pub(crate) struct Waiting {
     pub script_bytes: usize,
     /// `_via_error` objects, the newest last.
     pub errors: Vec<String>,
-    /// `_via_take` entries: (input, what it was, what it becomes).
-    pub taken: Vec<(u16, Encoded, Encoded)>,
+    /// Inputs to be emptied where they are still what they were: the slot, and what it was.
+    pub taken: Vec<(u16, Encoded)>,
+}
+
+/// An input that the server wrote: with which event it was told.
+pub(crate) struct Written {
+    pub slot: u16,
+    pub event: u64,
+    /// What it was, if it was taken rather than set.
+    pub was: Option<Encoded>,
 }
 
 pub(crate) struct Context {
@@ -99,6 +107,8 @@ pub(crate) struct Context {
     /// Its missing loads are on their way.
     pub loading: Cell<bool>,
     pub waiting: RefCell<Option<Box<Waiting>>>,
+    /// Inputs that the server wrote and the browser has not sent since.
+    pub written: RefCell<Vec<Written>>,
     /// Its open streams, by the keys of the shard's table.
     pub streams: RefCell<SmallVec<[u32; 2]>>,
     pub clicks: Cell<Clicks>,
@@ -140,6 +150,7 @@ impl Context {
             loads: RefCell::new(SmallVec::from_elem(None, loads)),
             loading: Cell::new(false),
             waiting: RefCell::default(),
+            written: RefCell::default(),
             streams: RefCell::default(),
             clicks: Cell::default(),
         }
@@ -197,6 +208,32 @@ impl Context {
 
     pub fn mark_views(&self, views: u64) {
         self.dirty_views.set(self.dirty_views.get() | views);
+    }
+
+    /// The browser has seen nothing after `last`: inputs that were written since are told again.
+    pub fn retell_inputs(&self, last: u64) {
+        let values = self.values.borrow();
+        for written in self
+            .written
+            .borrow()
+            .iter()
+            .filter(|written| written.event > last)
+        {
+            match &written.was {
+                None => self.mark_slot(written.slot),
+                // What it has become is the initial value, unless it was written again since.
+                Some(was) if !values.iter().any(|(slot, _)| *slot == written.slot) => {
+                    self.with_waiting(|waiting| waiting.taken.push((written.slot, was.clone())));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    pub fn note_written(&self, slot: u16, event: u64, was: Option<Encoded>) {
+        let mut all = self.written.borrow_mut();
+        all.retain(|written| written.slot != slot);
+        all.push(Written { slot, event, was });
     }
 
     /// Nothing is left that it has to be told.

@@ -124,46 +124,57 @@ impl Engine {
     fn own_values(&self, context: &Context, out: &mut Vec<Patch>) {
         let bits = context.dirty_slots.get();
         let mut json = vec![b'{'];
-        for (index, slot) in self.page(context.page).slots.iter().enumerate() {
-            let index = u16::try_from(index).expect("slots fit 16 bits");
+        for (index, slot) in (0..).zip(&self.page(context.page).slots) {
             if bits & slot_bit(index) != 0 {
                 self.with_tab(context, index, |value| {
-                    write_member(&mut json, slot.name, value)
+                    write_member(&mut json, slot.name, value);
                 });
             }
         }
-        self.taken(context, &mut json);
-        self.push_values(context, json, out);
+        self.push_own(context, json, out);
     }
 
     fn all_values(&self, context: &Context, out: &mut Vec<Patch>) {
         let bits = context.dirty_slots.get();
         let mut json = vec![b'{'];
         self.write_values(context, &mut json, |slot| bits & slot_bit(slot) != 0);
-        self.taken(context, &mut json);
+        self.push_own(context, json, out);
+    }
+
+    fn push_own(&self, context: &Context, mut json: Vec<u8>, out: &mut Vec<Patch>) {
+        let taken = context
+            .waiting
+            .borrow_mut()
+            .as_mut()
+            .map(|waiting| std::mem::take(&mut waiting.taken))
+            .unwrap_or_default();
+        self.write_taken(context, &taken, &mut json);
         self.push_values(context, json, out);
+        let (bits, event) = (context.dirty_slots.get(), context.last_event.get());
+        for (index, slot) in (0..).zip(&self.page(context.page).slots) {
+            if slot.check.is_some() && bits & slot_bit(index) != 0 {
+                context.note_written(index, event, None);
+            }
+        }
+        for (slot, was) in taken {
+            context.note_written(slot, event, Some(was));
+        }
     }
 
     /// Inputs that were taken: the shell clears them where nothing was typed since.
-    fn taken(&self, context: &Context, json: &mut Vec<u8>) {
-        let taken: Vec<(u16, Encoded, Encoded)> = {
-            let mut waiting = context.waiting.borrow_mut();
-            waiting
-                .as_mut()
-                .map(|waiting| std::mem::take(&mut waiting.taken))
-                .unwrap_or_default()
-        };
+    fn write_taken(&self, context: &Context, taken: &[(u16, Encoded)], json: &mut Vec<u8>) {
         if taken.is_empty() {
             return;
         }
         let page = self.page(context.page);
         let mut object = vec![b'{'];
-        for (slot, was, now) in taken {
+        for (slot, was) in taken {
+            let def = &page.slots[usize::from(*slot)];
             let mut pair = b"{".to_vec();
-            write_member(&mut pair, "was", &was);
-            write_member(&mut pair, "now", &now);
+            write_member(&mut pair, "was", was);
+            write_member(&mut pair, "now", &def.initial);
             pair.push(b'}');
-            write_member(&mut object, page.slots[usize::from(slot)].name, &pair);
+            write_member(&mut object, def.name, &pair);
         }
         object.push(b'}');
         write_member(json, "_via_take", &object);

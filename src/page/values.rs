@@ -70,10 +70,10 @@ impl Engine {
             .initial
             .clone();
         let was = self.with_tab(context, slot, |json| Encoded::from(json));
-        if self.store_tab(context, slot, initial.clone()) {
+        if self.store_tab(context, slot, initial) {
             context.with_waiting(|waiting| {
                 waiting.taken.retain(|(other, ..)| *other != slot);
-                waiting.taken.push((slot, was, initial));
+                waiting.taken.push((slot, was));
             });
             self.list(context, dirty::TAB);
             self.list_viewers(context, slot);
@@ -109,6 +109,10 @@ impl Engine {
         }
         for (index, json) in own {
             let slot = u16::try_from(index).expect("slots fit 16 bits");
+            context
+                .written
+                .borrow_mut()
+                .retain(|written| written.slot != slot);
             if self.store_tab(context, slot, json) {
                 self.list_viewers(context, slot);
             }

@@ -149,6 +149,10 @@ impl Shard {
             Life::Gone => false,
         };
         if !up_to_date {
+            let reopened = before != Life::Streaming || open.last_event.is_some();
+            if reopened && before != Life::Rendered {
+                context.retell_inputs(open.last_event.unwrap_or(0));
+            }
             context.add_dirty(dirty::FULL);
         }
         if context.has(!dirty::LISTED) {

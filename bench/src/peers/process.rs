@@ -100,7 +100,16 @@ impl Peer {
             Peer::FloorUring => &["--by", "uring"],
             Peer::Axum => &[],
             // The rate limit would measure its own pauses; sessions have one page each.
-            Peer::Autovia => &["--shards", "1", "--port", "0", "--scope-rate", "0", "--log-level", "warn"],
+            Peer::Autovia => &[
+                "--shards",
+                "1",
+                "--port",
+                "0",
+                "--scope-rate",
+                "0",
+                "--log-level",
+                "warn",
+            ],
         }
     }
 }
