@@ -95,7 +95,7 @@ fn number(value: &[u8]) -> u8 {
 #[test]
 fn a_reader_beside_a_writer_sees_whole_values() {
     race(
-        3,
+        2,
         || Model::new(1, 1, &[b"k"]),
         &[
             |model| {
@@ -133,11 +133,12 @@ fn a_reader_sees_time_go_on() {
     );
 }
 
-/// Two writers pass buffers on to each other through one spare cell.
+/// Two writers pass buffers on to each other through one spare cell. No preemptions: a reader that runs
+/// last may still read any older word, which is what it would have read earlier.
 #[test]
 fn a_reader_beside_two_writers_sees_whole_values() {
     race(
-        1,
+        0,
         || Model::new(1, 1, &[b"k"]),
         &[
             |model| model.saw(model.table.set_row(model.row(), &value(2)).unwrap()),
@@ -149,6 +150,32 @@ fn a_reader_beside_two_writers_sees_whole_values() {
         |model| {
             assert_eq!(model.all_seen(), [2, 3], "a version for each");
             assert!(model.read().unwrap().0 > 1);
+        },
+    );
+}
+
+/// The writers are of different rows, so they know of each other by the spare cell alone: the buffer
+/// that one row gave up is filled for the other while a reader of the first may still look at it (which
+/// it does by reading old words, so no preemptions here either).
+#[test]
+fn a_buffer_goes_from_row_to_row() {
+    race(
+        0,
+        || Model::new(2, 1, &[b"a", b"b"]),
+        &[
+            |model| {
+                for number in 3..=4 {
+                    model.table.set_row(model.row(), &value(number)).unwrap();
+                }
+            },
+            |model| {
+                model.table.set(b"b", &value(9)).unwrap();
+            },
+            |model| assert!([1, 3, 4].contains(&model.read().unwrap().0)),
+        ],
+        |model| {
+            assert_eq!(model.read(), Ok((4, 3)));
+            assert_eq!(model.read_key(b"b"), Some(9));
         },
     );
 }
@@ -244,6 +271,52 @@ fn users_are_counted() {
         |model| {
             assert_eq!((model.table.len(), model.table.chained().0), (0, 0));
             assert_eq!(model.table.find(b"k"), Ok(None));
+        },
+    );
+}
+
+/// Both acquire: one row, with two users.
+#[test]
+fn a_key_is_acquired_once() {
+    fn acquire(model: &Model) {
+        model.table.acquire(b"k", || value(1).to_vec()).unwrap();
+    }
+    race(
+        2,
+        || Model::new(2, 2, &[]),
+        &[acquire, acquire],
+        |model| {
+            assert_eq!((model.table.len(), model.table.chained().0), (1, 1));
+            let row = model.table.find(b"k").unwrap().unwrap();
+            model.table.release(row);
+            assert!(model.table.version(row).is_ok());
+            model.table.release(row);
+            assert_eq!(model.table.version(row), Err(SlotError::Stale));
+        },
+    );
+}
+
+/// A user comes and goes beside another that stays.
+#[test]
+fn a_used_key_stays() {
+    race(
+        3,
+        || {
+            let mut model = Model::new(2, 2, &[]);
+            model.row = model.table.acquire(b"k", || value(1).to_vec()).ok();
+            model
+        },
+        &[
+            |model| {
+                let row = model.table.acquire(b"k", || value(2).to_vec()).unwrap();
+                assert_eq!(Some(row), model.row);
+                model.table.release(row);
+            },
+            |model| assert_eq!(model.read(), Ok((1, 1))),
+        ],
+        |model| {
+            model.table.release(model.row());
+            assert!(model.table.is_empty());
         },
     );
 }
@@ -379,6 +452,22 @@ fn a_key_behind_a_removed_first_one_is_found() {
     );
 }
 
+/// A row is put in front of the wanted one: who sees the new head sees its link.
+#[test]
+fn a_key_behind_a_new_one_is_found() {
+    race(
+        3,
+        || chain(1, &CHAIN[..1]),
+        &[
+            |model| {
+                model.table.set(CHAIN[1], &value(2)).unwrap();
+            },
+            |model| assert_eq!(model.table.find(CHAIN[0]), Ok(model.row)),
+        ],
+        |model| assert_eq!(model.table.chained().0, 2),
+    );
+}
+
 /// Who has heard of an insert (or a removal) finds it so.
 #[test]
 fn what_was_done_before_is_found_so() {
@@ -421,20 +510,34 @@ fn a_found_key_has_its_value() {
     );
 }
 
-/// A key that was found missing is gone for this thread, also by handle.
+/// A key that was found missing is gone for this thread, also by handle: the first of its chain, or
+/// the last.
+fn found_gone(model: &Model) {
+    if model.table.find(CHAIN[0]).unwrap().is_none() {
+        assert_eq!(model.table.version(model.row()), Err(SlotError::Stale));
+    }
+}
+
+fn remove(model: &Model) {
+    assert!(model.table.remove(CHAIN[0]).unwrap());
+}
+
 #[test]
 fn what_was_found_gone_stays_gone() {
     race(
         3,
+        || chain(1, &CHAIN[..1]),
+        &[remove, found_gone],
+        |model| assert!(model.table.is_empty()),
+    );
+}
+
+#[test]
+fn what_was_found_gone_behind_another_stays_gone() {
+    race(
+        3,
         || chain(1, &CHAIN[..2]),
-        &[
-            |model| assert!(model.table.remove(CHAIN[0]).unwrap()),
-            |model| {
-                if model.table.find(CHAIN[0]).unwrap().is_none() {
-                    assert_eq!(model.table.version(model.row()), Err(SlotError::Stale));
-                }
-            },
-        ],
+        &[remove, found_gone],
         |model| assert_eq!(model.table.chained().0, 1),
     );
 }

@@ -19,8 +19,9 @@
 //!   (Acquire), so it reads the raised count afterwards and looks again. All words are atomics, so
 //!   words of two fills in one look are no data race; they are thrown away.
 //! * A reader looks again only if its buffer was filled again, for which two commits are needed: one
-//!   that takes the buffer out of the row, one that reuses it. `[slot.fills]` → `[slot.see_fills]`: who
-//!   sees the raised count sees that the pointer has moved on, so no look is in vain twice.
+//!   that takes the buffer out of the row, one that reuses it. Who saw the raised count passes
+//!   `[slot.look_fence]` once more in its next look, and sees with it (`[slot.fills]`) that the pointer
+//!   has moved on: two looks in a row are never in vain for the same fill.
 //! * `[slot.return]` → `[slot.take]`: the next writer of a buffer reads the last count and writes
 //!   after the last writer's words. A buffer that comes out of a row has been seen by `[slot.see]`, as
 //!   the exchange expects a pointer that this thread has read before.
@@ -104,7 +105,7 @@ impl Buffers {
             let buffer = self.buffer(pointer);
             let seen = read(buffer);
             fence(Ordering::Acquire); // [slot.look_fence]
-            let fills = buffer.word(FILLS).load(Ordering::Acquire); // [slot.see_fills]
+            let fills = buffer.word(FILLS).load(Ordering::Relaxed);
             if fills << BUFFER_BITS == pointer & !BUFFER_MASK {
                 return (pointer, seen);
             }
