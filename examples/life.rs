@@ -1,7 +1,6 @@
 //! Game of life: one board for everybody, five frames a second, each rendered once per shard.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use autovia::prelude::*;
@@ -109,9 +108,8 @@ fn board_of(ctx: &Ctx) -> &Board {
 
 /// Six colours, in the order in which browsers join; all tabs of one have the same.
 fn next_colour() -> u8 {
-    static JOINED: AtomicU8 = AtomicU8::new(0);
-    let before = JOINED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-        Some((last + 1) % COLOURS)
-    });
-    before.unwrap_or_default() + 1
+    static JOINED: Mutex<u8> = Mutex::new(0);
+    let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
+    *joined = *joined % COLOURS + 1;
+    *joined
 }

@@ -4,7 +4,6 @@
 //! its top and bottom.
 
 use std::fmt::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cells per row, and rows.
@@ -30,13 +29,13 @@ const fn cell(x: usize, y: usize) -> usize {
 /// One board for everybody.
 pub struct Board {
     world: Mutex<World>,
-    viewers: AtomicUsize,
 }
 
 struct World {
     cells: [u8; CELLS],
     generation: u64,
     running: bool,
+    viewers: usize,
 }
 
 /// The board as one generation shows it.
@@ -62,10 +61,10 @@ impl Default for Board {
             cells,
             generation: 0,
             running: true,
+            viewers: 0,
         };
         Self {
             world: Mutex::new(world),
-            viewers: AtomicUsize::new(0),
         }
     }
 }
@@ -77,21 +76,21 @@ impl Board {
 
     /// One more page shows the board.
     pub fn enter(&self) {
-        self.viewers.fetch_add(1, Ordering::Relaxed);
+        self.world().viewers += 1;
     }
 
     /// One page fewer does.
     pub fn leave(&self) {
-        self.viewers.fetch_sub(1, Ordering::Relaxed);
+        self.world().viewers -= 1;
     }
 
     /// One tick of the clock; tells whether there is something new to see. It stands still while
     /// nobody watches, and stops when nothing lives.
     pub fn tick(&self) -> bool {
-        if self.viewers.load(Ordering::Relaxed) == 0 {
+        let mut world = self.world();
+        if world.viewers == 0 {
             return false;
         }
-        let mut world = self.world();
         let ran = world.running;
         if ran {
             world.step();
@@ -107,11 +106,10 @@ impl Board {
 
     /// Clears the board and stops the clock.
     pub fn reset(&self) {
-        *self.world() = World {
-            cells: [0; CELLS],
-            generation: 0,
-            running: false,
-        };
+        let mut world = self.world();
+        world.cells = [0; CELLS];
+        world.generation = 0;
+        world.running = false;
     }
 
     /// Draws a cross of five cells and starts the clock; a number outside the board does nothing.
@@ -207,6 +205,7 @@ mod tests {
             cells,
             generation: 0,
             running: true,
+            viewers: 0,
         }
     }
 

@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,14 +30,14 @@ const LANES_MAX: usize = 256;
 pub struct Road {
     traffic: Mutex<Traffic>,
     /// Events that only showed the picture, by lane.
-    own_events: Box<[AtomicU64]>,
+    own_events: Mutex<[u64; LANES_MAX]>,
 }
 
 impl Default for Road {
     fn default() -> Self {
         Self {
             traffic: Mutex::default(),
-            own_events: (0..LANES_MAX).map(|_| AtomicU64::new(0)).collect(),
+            own_events: Mutex::new([0; LANES_MAX]),
         }
     }
 }
@@ -52,9 +51,15 @@ impl Road {
     fn step(&self, app: &App) -> bool {
         // In this order: an event that is counted has been noted as own before.
         let lanes = app.lanes();
-        let own = self.own_events.iter().take(lanes.len());
-        let own: Vec<u64> = own.map(|lane| lane.load(Ordering::Acquire)).collect();
-        self.traffic().record(&lanes, &own, app.shard())
+        let own = *self.own_events();
+        let own = &own[..lanes.len().min(LANES_MAX)];
+        self.traffic().record(&lanes, own, app.shard())
+    }
+
+    fn own_events(&self) -> MutexGuard<'_, [u64; LANES_MAX]> {
+        self.own_events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,9 +95,9 @@ pub fn show(page: &mut Page, road: &Arc<Road>) -> (Component, Component) {
             let (tab, picture) = (view.tab(), drawn.get());
             if view.is_update()
                 && sees.borrow_mut().insert(tab, picture) != Some(picture)
-                && let Some(own) = road.own_events.get(view.shard())
+                && let Some(own) = road.own_events().get_mut(view.shard())
             {
-                own.fetch_add(1, Ordering::Release);
+                *own += 1;
             }
             Html::default()
         });

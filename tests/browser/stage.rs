@@ -5,7 +5,7 @@
 //! everything that is shown there works without one.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 
 use autovia_testkit::{Browser, Running, Server, Window};
 use serde_json::{Value, json};
@@ -39,9 +39,10 @@ impl Stage {
         Self::start(probe(), Browser::start(), None)
     }
 
-    /// The probe with another argument.
-    pub fn probe_with(arguments: [&str; 2]) -> Self {
-        Self::start(probe().args(arguments), Browser::start(), None)
+    /// The probe with more arguments.
+    pub fn probe_with(arguments: &[&str]) -> Self {
+        let server = probe().args(arguments.iter().copied());
+        Self::start(server, Browser::start(), None)
     }
 
     fn start(binary: Server, browser: Browser, chat: Option<PathBuf>) -> Self {
@@ -55,10 +56,10 @@ impl Stage {
         }
     }
 
-    /// Starts the server again on its old port, after it has ended.
-    pub fn restart(&mut self) {
+    /// The next server on the old port, after the first one has ended.
+    pub fn restart(&self) -> Running {
         let port = self.server.port().to_string();
-        self.server = self.binary.clone().args(["--port", &port]).start();
+        self.binary.clone().args(["--port", &port]).start()
     }
 
     /// The address of a path, as seen by a window of the first jar of cookies.
@@ -105,8 +106,9 @@ impl Drop for Stage {
 
 /// A path for a chat that doesn't exist yet.
 fn new_chat_file() -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    static NUMBER: Mutex<u32> = Mutex::new(0);
+    let mut number = NUMBER.lock().expect("nobody panics while counting");
+    *number += 1;
     let name = format!("chat-{}-{number}.db", std::process::id());
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
