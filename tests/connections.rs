@@ -43,3 +43,41 @@ fn an_idle_connection_is_closed_when_its_time_is_over() {
         "it is closed without a word"
     );
 }
+
+/// The timer of each established connection to `port`, as the kernel shows it: its kind (2 is
+/// keep-alive) and the hundredths of a second until it fires.
+fn timers(port: u16) -> Vec<(u8, u64)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel shows its connections");
+    let local = format!(":{port:04X}");
+    let rows = table
+        .lines()
+        .skip(1)
+        .map(|row| row.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[1].ends_with(&local) && row[3] == "01")
+        .map(|row| {
+            let (kind, when) = row[5].split_once(':').expect("a kind and a time");
+            let when = u64::from_str_radix(when, 16).expect("a number");
+            (kind.parse().expect("a number"), when)
+        })
+        .collect()
+}
+
+#[test]
+fn the_kernel_asks_after_the_peer_of_an_idle_stream() {
+    // Given a stream on which nothing happens,
+    let server = probe().arg("--heartbeat-seconds=0").start();
+    let page = autovia_testkit::Page::open(&server.client(), "/");
+    let stream = page.stream();
+
+    // then the kernel will ask after its peer within ten seconds; three questions without an
+    // answer, five seconds apart, end the connection.
+    let timers = timers(server.port());
+    assert!(!timers.is_empty());
+    assert!(
+        timers
+            .iter()
+            .all(|(kind, when)| *kind == 2 && *when <= 1000),
+        "{timers:?}"
+    );
+    drop(stream);
+}
