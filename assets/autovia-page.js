@@ -70,7 +70,8 @@ export function note(text, click, button, onButton) {
 
 // The action has worked: what was said about it before is no longer true.
 export function closeNotes({ name, number }) {
-  for (const it of notes) if (it.click?.name === name && it.click.number <= number) close(it)
+  // A click of the page before a reload has no number: it is older than all.
+  for (const it of notes) if (it.click?.name === name && !(it.click.number > number)) close(it)
 }
 
 function close(it, keepBrand) {

@@ -114,7 +114,7 @@ fn who_types_is_shown_to_others_for_a_while_and_their_drafts_stay() {
 
 #[test]
 fn names_outlive_reloads_and_messages_the_server() {
-    let mut stage = Stage::showcase();
+    let stage = Stage::showcase();
     let (first, second) = stage.two(LOBBY);
     say(first, "for later");
     wait_messages(&second, 1);
@@ -147,11 +147,10 @@ fn names_outlive_reloads_and_messages_the_server() {
     stage.assert_calm(&[first, &second]);
 
     // Given a half-typed line, when the server is restarted, then the history and the line are there.
-    let second = second;
     second.type_text(FIELD, "half a line");
     mark(&second);
     stage.server.kill9();
-    stage.restart();
+    let _next = stage.restart();
     second.wait_true("window.marked !== true && document.readyState === 'complete'");
     second.wait_streaming();
     wait_messages(&second, 1);

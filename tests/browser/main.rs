@@ -7,9 +7,17 @@
 mod common;
 mod stage;
 
+// The showcase, page by page.
 mod chat;
 mod counter;
 mod home;
 mod life;
 mod scopes;
 mod stock;
+
+// What every page can rely on.
+mod away;
+mod clicks;
+mod failures;
+mod many_windows;
+mod restart;

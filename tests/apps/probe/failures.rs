@@ -131,7 +131,7 @@ fn view_fails_later(page: &mut Page) {
     page.action("ok", async move |ctx| ok.update(ctx, |n| n + 1));
     page.view(move |view| {
         assert!(!broken.get(view), "this view panics in an update");
-        html! { main #view { p #ok { (ok.text(view)) } } }
+        html! { main #view { p #ok { (ok.text(view)) } (place(view)) } }
     });
 }
 

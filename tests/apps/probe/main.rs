@@ -1,6 +1,7 @@
 //! The app that the tests run: one page per thing that has to be shown.
 
 mod data;
+mod desk;
 mod failures;
 mod life;
 mod scopes;
@@ -34,6 +35,7 @@ fn main() {
         app.page("/big", state::big_integers);
         scopes::setup(app);
         state::setup(app);
+        desk::setup(app);
         failures::setup(app);
         life::setup(app);
         app.template("hello.html", include_str!("hello.html"));
@@ -119,6 +121,7 @@ fn take(page: &mut Page) {
                 button #send data-on:click=(send) { "send" }
                 button #fill data-on:click=(fill) { "fill" }
                 p #sent { (sent.text(view)) }
+                (place(view))
             }
         }
     });

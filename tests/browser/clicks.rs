@@ -1,0 +1,75 @@
+//! One click, one effect, whatever the network does; and what a click takes out of a field.
+
+use autovia_testkit::Proxy;
+use serde_json::json;
+
+use crate::stage::{Stage, click_many, is_marked, mark};
+
+#[test]
+fn a_reply_that_is_cut_five_times_makes_one_effect() {
+    let stage = Stage::probe();
+    let proxy = Proxy::start(stage.server.port());
+    let (through, straight) = (stage.browser.window(), stage.browser.new_window());
+    through.goto_on_shard(&format!("http://127.0.0.1:{}/desk", proxy.port()), 0);
+    straight.goto_on_shard(&stage.there("/desk"), 1);
+    mark(through);
+
+    proxy.cut_replies_to("POST /_action/add", 5);
+    through.click("#add");
+    through.wait("five cut replies", |_| {
+        (proxy.reply_cuts_left() == 0).then_some(())
+    });
+    through.wait_true("document.querySelector('#add').ariaBusy === null");
+    through.wait_text("#mine", "1");
+    // A later click shows that nothing was counted twice.
+    through.click("#add");
+    through.wait_text("#mine", "2");
+    straight.wait_text("#total", "total 2");
+    assert!(is_marked(through));
+    stage.browser.assert_only_console_errors(&["net::ERR_"]);
+}
+
+#[test]
+fn quick_clicks_on_both_sides_add_up() {
+    let stage = Stage::probe();
+    let (first, second) = stage.two("/desk");
+    first.double_click_within("#add", 5);
+    second.double_click_within("#add", 0);
+    click_many(first, "#add", 20);
+    click_many(&second, "#add", 20);
+    for window in [first, &second] {
+        window.wait_text("#mine", "22");
+        window.wait_text("#total", "total 44");
+    }
+    stage.assert_calm(&[first, &second]);
+}
+
+#[test]
+fn a_click_that_takes_a_draft_clears_what_it_took_and_nothing_newer() {
+    let stage = Stage::probe();
+    let (first, second) = stage.two("/take");
+    for window in [first, &second] {
+        window.type_text("#draft", "hello");
+        window.click("#send");
+        window.wait_text("#sent", "hello");
+        window.wait_true("document.querySelector('#draft').value === ''");
+
+        // Typed on since the click: in the same turn, so that no reply can be faster.
+        window.type_text("#draft", "first");
+        let script = "document.querySelector('#send').click();
+            const draft = document.querySelector('#draft');
+            draft.value += ' and more';
+            draft.dispatchEvent(new Event('input', { bubbles: true }));";
+        window.run(script, json!([]));
+        window.wait_text("#sent", "first");
+        assert_eq!(window.value("#draft"), "first and more");
+        window.click("#send");
+        window.wait_text("#sent", "first and more");
+        window.wait_true("document.querySelector('#draft').value === ''");
+        // A field that the server fills on purpose is filled.
+        window.click("#fill");
+        window.wait_true("document.querySelector('#draft').value === 'filled'");
+    }
+    assert!(is_marked(first) && is_marked(&second));
+    stage.assert_calm(&[first, &second]);
+}
