@@ -73,3 +73,47 @@ fn a_click_that_takes_a_draft_clears_what_it_took_and_nothing_newer() {
     assert!(is_marked(first) && is_marked(&second));
     stage.assert_calm(&[first, &second]);
 }
+
+#[test]
+fn what_a_page_keeps_to_itself_is_in_no_request() {
+    // Given a page with a value of the browser's own (`_cursor`) and a shared one (`colour`),
+    let stage = Stage::showcase();
+    let (first, second) = stage.two("/examples/game-of-life");
+    let watch = "window.sent = [];
+        const real = window.fetch;
+        window.fetch = (url, options) => {
+            window.sent.push(`${decodeURIComponent(url)} ${options?.body ?? ''}`);
+            return real(url, options);
+        };";
+    first.run(watch, json!([]));
+    // when it clicks and opens its stream again,
+    first.click("#life-reset");
+    second.wait_text("#alive", "0");
+    first.run("document.querySelector('#hit').click();", json!([]));
+    second.wait_true("Number(document.querySelector('#generation').textContent) > 0");
+    first.hide();
+    first.show();
+    first.wait_streaming();
+    // then a click sends its arguments and which page it is, the stream the latter alone.
+    let sent: Vec<String> =
+        serde_json::from_value(first.eval("window.sent")).expect("requests are texts");
+    let [reset, tap, stream] = &sent[..] else {
+        panic!("two clicks and a stream, not {sent:?}");
+    };
+    let ctx = reset
+        .split_once(r#""via_ctx":""#)
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(ctx, _)| ctx)
+        .expect("a click says which page it is from");
+    let ends = |text: &str, end: &str| assert!(text.ends_with(end), "{text}");
+    ends(
+        reset,
+        &format!(r#"/_action/reset {{"via_ctx":"{ctx}","_args":[]}}"#),
+    );
+    ends(
+        tap,
+        &format!(r#"/_action/tapCell {{"via_ctx":"{ctx}","_args":[1224]}}"#),
+    );
+    ends(stream, &format!(r#"/_sse?datastar={{"via_ctx":"{ctx}"}} "#));
+    stage.assert_calm(&[first, &second]);
+}
