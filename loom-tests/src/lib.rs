@@ -6,14 +6,14 @@
 //! RUSTFLAGS="--cfg loom" cargo test -p loom-tests --release
 //! ```
 //!
-//! A model states how many preemptions loom may try: all ([`every_schedule`]), or at most so many
-//! ([`with_preemptions`]) where all would take hours. What loom says about memory orderings within a
+//! A model states how many preemptions loom may try: all (`every_schedule`), or at most so many
+//! (`with_preemptions`) where all would take hours. What loom says about memory orderings within a
 //! schedule (which stores a load may read) is exhaustive in both.
 //!
 //! **A gap of loom that models must know.** It looks for a schedule with two accesses of one atomic
 //! swapped only if the earlier one is the *last* access so far. A thread that loads and then writes
 //! hides with its own load that another has loaded before; with that other one first, nothing is
-//! swapped. So [`race`] starts its threads in every order: with the writer first, the reader's load is
+//! swapped. So `race` starts its threads in every order: with the writer first, the reader's load is
 //! compared with the last *write*, which nothing hides.
 
 #[cfg(loom)]
