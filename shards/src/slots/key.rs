@@ -20,12 +20,18 @@ impl Key {
                 max: KEY_MAX_BYTES,
             });
         }
-        let mut padded = [0; KEY_MAX_BYTES];
-        padded[..bytes.len()].copy_from_slice(bytes);
-        let (chunks, _) = padded.as_chunks::<8>();
-        Ok(Self::from_words(bytes.len(), |i| {
-            u64::from_le_bytes(chunks[i])
-        }))
+        let mut words = [0; KEY_WORDS];
+        let (full, rest) = bytes.as_chunks::<8>();
+        for (place, &chunk) in words.iter_mut().zip(full) {
+            *place = u64::from_le_bytes(chunk);
+        }
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            words[full.len()] = u64::from_le_bytes(last);
+        }
+        let len = bytes.len();
+        Ok(Self { words, len })
     }
 
     /// The key of a row without one.
@@ -54,11 +60,6 @@ impl Key {
     }
 
     pub(super) fn hash(&self, key: [u64; 2]) -> u64 {
-        let mut bytes = [0; KEY_MAX_BYTES];
-        let (chunks, _) = bytes.as_chunks_mut::<8>();
-        for (chunk, word) in chunks.iter_mut().zip(self.words()) {
-            *chunk = word.to_le_bytes();
-        }
-        siphash(key, &bytes[..self.len])
+        siphash(key, self.words(), self.len)
     }
 }
