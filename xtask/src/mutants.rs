@@ -8,6 +8,7 @@
 mod collect;
 mod workshop;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,6 +32,22 @@ enum Verdict {
     Equivalent(String),
     /// Loom does not show it, for this reason.
     Beyond(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caught(models) => {
+                let models: Vec<_> = models
+                    .iter()
+                    .map(|(file, model)| format!("{file}::{model}"))
+                    .collect();
+                write!(f, "caught by {}", models.join(" or "))
+            }
+            Self::Equivalent(why) => write!(f, "equivalent: {why}"),
+            Self::Beyond(why) => write!(f, "beyond loom: {why}"),
+        }
+    }
 }
 
 /// One change to one file.
@@ -116,22 +133,12 @@ fn sample(mutants: &[Mutant], count: u64, seed: u64) -> Vec<&Mutant> {
 fn list(root: &Path, mutants: &[Mutant]) {
     for mutant in mutants {
         let file = mutant.file.strip_prefix(root).unwrap_or(&mutant.file);
-        let verdict = match &mutant.verdict {
-            Verdict::Caught(models) => {
-                let models: Vec<_> = models
-                    .iter()
-                    .map(|(file, model)| format!("{file}::{model}"))
-                    .collect();
-                format!("caught by {}", models.join(" or "))
-            }
-            Verdict::Equivalent(why) => format!("equivalent: {why}"),
-            Verdict::Beyond(why) => format!("beyond loom: {why}"),
-        };
         println!(
-            "{}\n    {}:{}\n    {verdict}",
+            "{}\n    {}:{}\n    {}",
             mutant.name,
             file.display(),
-            mutant.line
+            mutant.line,
+            mutant.verdict
         );
     }
     println!(

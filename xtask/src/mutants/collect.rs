@@ -73,7 +73,11 @@ pub(super) fn collect(root: &Path) -> Result<Vec<Mutant>, String> {
     }
     for (name, entry) in entries {
         let Some(file) = entry.file else {
-            let _ = writeln!(missing, "entry `{name}`: no such ordering in the source");
+            let _ = writeln!(
+                missing,
+                "entry `{name}`: no such ordering in the source; {}",
+                entry.verdict
+            );
             continue;
         };
         let file = source.join(file);

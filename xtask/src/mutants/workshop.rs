@@ -71,13 +71,13 @@ impl Workshop {
                         }
                     }
                 }
-                Verdict::Equivalent(why) => {
+                Verdict::Equivalent(_) => {
                     equivalent += 1;
-                    format!("equivalent: {why}")
+                    mutant.verdict.to_string()
                 }
-                Verdict::Beyond(why) => {
+                Verdict::Beyond(_) => {
                     beyond += 1;
-                    format!("beyond loom: {why}")
+                    mutant.verdict.to_string()
                 }
             };
             println!(
