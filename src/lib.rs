@@ -27,11 +27,12 @@
 //! }
 //! ```
 
-mod broker;
+pub mod broker;
 mod http;
 mod page;
 mod runtime;
 mod scope;
+mod secret;
 pub mod server;
 mod state;
 pub mod wire;
@@ -46,6 +47,7 @@ pub use page::{
 #[doc(hidden)]
 pub use scope::pattern_is_valid;
 pub use scope::{OwnScope, SCOPE_MAX_BYTES, Scope, ScopeError, TabScope};
+pub use secret::Secret;
 pub use server::config::ServerArgs;
 pub use server::{Server, run};
 pub use state::{GlobalState, StateError};

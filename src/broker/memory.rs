@@ -1,8 +1,10 @@
 //! One shard: a broadcast has nowhere to go.
 
-use super::Broker;
+use super::BrokerError;
+use super::bus::Bus;
+use super::link::{Broker, BrokerFuture, Link, LinkContext, Reach};
 
-/// The broker of a server with one shard.
+/// The broker of a server with one shard. Its links hear nobody but themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InMemoryBroker;
 
@@ -11,7 +13,14 @@ impl Broker for InMemoryBroker {
         "InMemoryBroker"
     }
 
-    fn is_connected(&self) -> bool {
-        true
+    fn reach(&self) -> Reach {
+        Reach::Shard
+    }
+
+    fn connect<'a>(
+        &'a mut self,
+        _context: &'a LinkContext,
+    ) -> BrokerFuture<'a, Result<Link, BrokerError>> {
+        Box::pin(async { Ok(Bus::default().join()) })
     }
 }

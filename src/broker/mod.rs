@@ -1,15 +1,21 @@
 //! What relays broadcasts: within one shard, between the shards of a process, between nodes.
+//!
+//! A [`Broker`] carries opaque payloads: it opens a [`Link`], publishes, and receives what all nodes
+//! published, its own included. Everything else (what is said, who is there, gaps, backoff, health)
+//! is the same for all of them and is not the broker's business.
 
+mod bus;
+mod error;
+mod link;
 mod memory;
 mod mesh;
+mod room;
+mod secret;
 
+pub use error::{BrokerError, Direction};
+pub use link::{
+    Broker, BrokerFuture, Link, LinkContext, PAYLOAD_MAX_BYTES, Publisher, Reach, Subscriber,
+};
 pub use memory::InMemoryBroker;
 pub use mesh::MeshBroker;
-
-/// The relay, as health and the server see it.
-pub trait Broker: Send + Sync + 'static {
-    /// The name that `/_health` gives.
-    fn driver(&self) -> &'static str;
-    /// Broadcasts reach everybody that they should.
-    fn is_connected(&self) -> bool;
-}
+pub use secret::SecretSource;

@@ -17,7 +17,6 @@ use super::counters::{self, CONTEXTS, PARKED};
 use super::failure::OUR_FAULT;
 use super::parcel::Parcel;
 use super::streams::Streams;
-use crate::broker::Broker;
 use crate::http::assets::Assets;
 use crate::http::origin::OriginRule;
 use crate::http::{Limits, Response};
@@ -36,7 +35,8 @@ pub(crate) struct Common {
     pub config: Config,
     pub board: Arc<Board>,
     pub keys: SessionKeys,
-    pub broker: Arc<dyn Broker>,
+    /// The broker's name.
+    pub driver: &'static str,
 }
 
 pub(crate) struct Shard {

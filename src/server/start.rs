@@ -132,9 +132,9 @@ fn seat_all(
         None => SessionKeys::new(vec![random::bytes()]),
     };
     let keys = keys.map_err(|error| StartError::App(error.to_string()))?;
-    let broker: Arc<dyn Broker> = match config.broker {
-        BrokerKind::Memory => Arc::new(InMemoryBroker),
-        _ => Arc::new(MeshBroker),
+    let driver = match config.broker {
+        BrokerKind::Memory => InMemoryBroker.driver(),
+        _ => MeshBroker::default().driver(),
     };
     let key = || {
         [
@@ -157,7 +157,7 @@ fn seat_all(
         config,
         board: Arc::clone(board),
         keys,
-        broker,
+        driver,
     });
     let hasher = RandomState::new();
     let node = u32::from_le_bytes(random::bytes());

@@ -16,7 +16,7 @@ mod listen;
 mod nearest;
 mod origin;
 mod resolve;
-mod secret;
+
 mod session_keys;
 mod setting;
 pub mod settings;
@@ -29,11 +29,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::secret::Secret;
 pub use args::ServerArgs;
 pub use error::{ConfigError, USAGE_EXIT_CODE};
 pub use listen::{ListenError, START_EXIT_CODE};
 pub use origin::Origin;
-pub use secret::Secret;
 pub use session_keys::{
     KeyFileError, SESSION_KEY_BYTES, SESSION_KEYS_MAX, SessionKeys, parse_session_keys,
 };

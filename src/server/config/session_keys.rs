@@ -3,7 +3,7 @@
 //! A new key goes on top and the old one stays below it until the sessions that it signed are
 //! old enough to be lost. No error repeats a byte of the file.
 
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// Bytes of one key.
 pub const SESSION_KEY_BYTES: usize = 32;
