@@ -9,8 +9,12 @@ mod error;
 mod link;
 mod memory;
 mod mesh;
+mod node;
+mod peers;
+mod pending;
 mod room;
 mod secret;
+mod supervisor;
 
 pub use error::{BrokerError, Direction};
 pub use link::{

@@ -14,6 +14,7 @@ pub mod id;
 pub mod number;
 pub mod path;
 pub mod percent;
+pub mod relay;
 pub mod response;
 pub mod session;
 pub mod sse;

@@ -1,0 +1,229 @@
+//! Keeps a link up: connects, watches, reconnects with backoff, and never gives up.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_lite::future::or;
+
+use super::link::{Broker, Link, LinkContext};
+use super::node::{Effect, Node};
+use super::{BrokerError, Direction};
+use crate::runtime::timer::Timers;
+use crate::runtime::{guarded, local, random, yield_now};
+
+/// An attempt to connect may take so long.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// The first pause between two attempts, and the longest; each is twice the one before.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// A link that stayed up for so long starts the pauses anew.
+const STABLE_TIME: Duration = Duration::from_secs(10);
+
+/// Pauses vary by up to a quarter, so that nodes don't come back all at once.
+const JITTER_PERCENT: u32 = 25;
+
+/// What becomes of effects; called on the link's thread.
+pub(crate) trait Sink {
+    /// These scopes, and if `everything` all others too, are stale on this node.
+    fn stale(&self, effects: Vec<Effect>);
+    /// A link was lost, or an attempt failed.
+    fn failed(&self, error: &BrokerError);
+}
+
+/// The link of a node.
+pub(crate) struct Supervisor {
+    node: RefCell<Node>,
+    timers: Rc<Timers>,
+    context: LinkContext,
+    sink: Rc<dyn Sink>,
+    /// Wakes whoever waits for payloads.
+    sayings: local::Waiters,
+    started: Instant,
+    backoff: Cell<Duration>,
+    /// A publication is under way since then.
+    publishing_since: Cell<Option<Duration>>,
+}
+
+impl Supervisor {
+    pub fn new(
+        node: Node,
+        timers: Rc<Timers>,
+        context: LinkContext,
+        sink: Rc<dyn Sink>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            node: RefCell::new(node),
+            timers,
+            context,
+            sink,
+            sayings: local::Waiters::default(),
+            started: Instant::now(),
+            backoff: Cell::new(BACKOFF_MIN),
+            publishing_since: Cell::new(None),
+        })
+    }
+
+    /// Looks at the node.
+    pub fn look<T>(&self, look: impl FnOnce(&Node, Duration) -> T) -> T {
+        look(&self.node.borrow(), self.now())
+    }
+
+    /// Has the node say something.
+    pub fn say(&self, say: impl FnOnce(&mut Node)) {
+        say(&mut self.node.borrow_mut());
+        self.sayings.wake();
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Connects for ever.
+    pub async fn run(self: Rc<Self>, mut broker: Box<dyn Broker>) {
+        loop {
+            let error = self.attempt(&mut *broker).await;
+            self.node.borrow_mut().link_down();
+            tracing::warn!(driver = broker.driver(), %error, "no link to the broker");
+            self.sink.failed(&error);
+            let pause = self.next_pause();
+            self.timers.sleep_until(Instant::now() + pause).await;
+        }
+    }
+
+    fn next_pause(&self) -> Duration {
+        let pause = self.backoff.get();
+        self.backoff.set((pause * 2).min(BACKOFF_MAX));
+        pause + pause * random::below(JITTER_PERCENT + 1) / 100
+    }
+
+    /// One link, from its start to its end.
+    async fn attempt(&self, broker: &mut dyn Broker) -> BrokerError {
+        let opened = self
+            .timers
+            .within(
+                Instant::now() + CONNECT_TIME,
+                guarded(broker.connect(&self.context)),
+            )
+            .await;
+        let link = match opened {
+            None => {
+                return BrokerError::TimedOut {
+                    doing: "connecting",
+                };
+            }
+            Some(Err(unwound)) => return panicked(&unwound.text),
+            Some(Ok(Err(error))) => return error,
+            Some(Ok(Ok(link))) => link,
+        };
+        let up = self.now();
+        self.node.borrow_mut().link_up(up);
+        tracing::debug!(
+            driver = broker.driver(),
+            "a link is open: waiting for its first beacon"
+        );
+        let end = guarded(self.live(link)).await;
+        self.publishing_since.set(None);
+        if self.node.borrow().is_connected() && self.now() - up >= STABLE_TIME {
+            self.backoff.set(BACKOFF_MIN);
+        }
+        end.unwrap_or_else(|unwound| panicked(&unwound.text))
+    }
+
+    /// Publishes, receives and watches, until one of them fails.
+    async fn live(&self, link: Link) -> BrokerError {
+        let Link {
+            mut publisher,
+            mut subscriber,
+        } = link;
+        let publish = async {
+            loop {
+                let payloads = self.node.borrow_mut().payloads(self.now());
+                if payloads.is_empty() {
+                    self.sayings
+                        .until(|| self.node.borrow().has_payloads(self.now()))
+                        .await;
+                    continue;
+                }
+                self.publishing_since.set(Some(self.now()));
+                if let Err(error) = publisher.publish(&payloads).await {
+                    return error;
+                }
+                self.publishing_since.set(None);
+            }
+        };
+        let receive = async {
+            let mut payloads = Vec::new();
+            loop {
+                if let Err(error) = subscriber.receive(&mut payloads).await {
+                    return error;
+                }
+                self.hear(&mut payloads);
+                // A flood of messages must not keep the thread from its other work.
+                yield_now().await;
+            }
+        };
+        or(self.watch(), or(receive, publish)).await
+    }
+
+    fn hear(&self, payloads: &mut Vec<Vec<u8>>) {
+        let now = self.now();
+        let mut effects = Vec::new();
+        {
+            let mut node = self.node.borrow_mut();
+            for payload in payloads.drain(..) {
+                node.hear(&payload, now, &mut effects);
+            }
+        }
+        self.follow(effects);
+        // What came back made room, or has to be said again.
+        self.sayings.wake();
+    }
+
+    fn follow(&self, effects: Vec<Effect>) {
+        if effects.contains(&Effect::Connected) {
+            tracing::info!("the link to the broker works in both directions");
+        }
+        if !effects.is_empty() {
+            self.sink.stale(effects);
+        }
+    }
+
+    async fn watch(&self) -> BrokerError {
+        loop {
+            let due = self.node.borrow().next_due();
+            let at = due.map_or(Instant::now() + CONNECT_TIME, |due| self.started + due);
+            // Woken early by nobody: what changes the next deadline makes it later, or is a beacon
+            // asked for by a newcomer, which may wait for the coarse step.
+            let coarse = Instant::now() + Duration::from_millis(100);
+            self.timers.sleep_until(at.min(coarse)).await;
+            let mut effects = Vec::new();
+            let verdict = self.node.borrow_mut().tick(self.now(), &mut effects);
+            self.follow(effects);
+            if let Err(error) = verdict {
+                return self.narrowed(error);
+            }
+            self.sayings.wake();
+        }
+    }
+
+    /// A publication that the broker does not take says which direction it is.
+    fn narrowed(&self, error: BrokerError) -> BrokerError {
+        match (error, self.publishing_since.get()) {
+            (BrokerError::Silent { broken: None }, Some(_)) => BrokerError::Silent {
+                broken: Some(Direction::Publishing),
+            },
+            (error, _) => error,
+        }
+    }
+}
+
+fn panicked(text: &str) -> BrokerError {
+    tracing::error!(panic = text, "the broker panicked");
+    BrokerError::Other {
+        reason: "the broker panicked".to_owned(),
+    }
+}
