@@ -5,6 +5,7 @@
 //! is the same for all of them and is not the broker's business.
 
 mod bus;
+mod dial;
 mod error;
 mod link;
 mod memory;
@@ -15,7 +16,10 @@ mod pending;
 mod room;
 mod secret;
 mod supervisor;
+mod tls;
+mod url;
 
+pub use dial::Resolver;
 pub use error::{BrokerError, Direction};
 pub use link::{
     Broker, BrokerFuture, Link, LinkContext, PAYLOAD_MAX_BYTES, Publisher, Reach, Subscriber,
@@ -23,3 +27,4 @@ pub use link::{
 pub use memory::InMemoryBroker;
 pub use mesh::MeshBroker;
 pub use secret::SecretSource;
+pub use url::BrokerUrlError;

@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use super::reactor::{Reactor, Token};
 
@@ -41,6 +43,43 @@ impl Socket {
             stream: Some(stream),
             token,
         })
+    }
+
+    /// Opens a connection to `address`, without blocking the thread; it waits as long as the kernel
+    /// does, so whoever has a deadline drops the future.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let domain = Domain::for_address(address);
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let raw = socket2::Socket::new(domain, kind, Some(Protocol::TCP))?;
+        match raw.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+                return Err(error);
+            }
+            _ => {}
+        }
+        let socket = Self::adopt(raw.into())?;
+        let reactor = Reactor::current();
+        loop {
+            if let Some(error) = socket.stream().take_error()? {
+                return Err(error);
+            }
+            match socket.stream().peer_addr() {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    reactor.clear_writable(socket.token);
+                    poll_fn(|cx| reactor.poll_writable(socket.token, cx.waker())).await;
+                }
+                Err(error) => return Err(error),
+                // A port of this machine that nobody listens on can be the very one that the kernel
+                // drew for this end; then the socket is connected to itself.
+                Ok(peer) if socket.stream().local_addr()? == peer => {
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                Ok(_) => return Ok(socket),
+            }
+        }
     }
 
     /// Sets what every accepted connection gets: no delay, dead-peer detection, a bound on unsent bytes.
@@ -126,6 +165,42 @@ impl Socket {
                 None
             }
             other => Some(other),
+        }
+    }
+
+    /// As [`Socket::read`], for futures that do two things at once.
+    ///
+    /// # Errors
+    /// What the kernel says, but never `WouldBlock`.
+    pub fn poll_read(&self, cx: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let reactor = Reactor::current();
+        loop {
+            match self.stream().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_readable(self.token);
+                    ready!(reactor.poll_readable(self.token, cx.waker()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    /// Writes what fits, at least one byte.
+    ///
+    /// # Errors
+    /// What the kernel says, but never `WouldBlock`.
+    pub fn poll_write(&self, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let reactor = Reactor::current();
+        loop {
+            match self.stream().write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_writable(self.token);
+                    ready!(reactor.poll_writable(self.token, cx.waker()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return Poll::Ready(other),
+            }
         }
     }
 
