@@ -27,9 +27,13 @@
 //! }
 //! ```
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench_support;
 pub mod broker;
 mod http;
 mod page;
+mod peers;
 mod runtime;
 mod scope;
 mod secret;
@@ -37,13 +41,14 @@ pub mod server;
 mod state;
 pub mod wire;
 
-pub use broker::{Broker, InMemoryBroker, MeshBroker};
+pub use broker::{Broker, BrokerError, InMemoryBroker, MeshBroker};
 #[doc(hidden)]
 pub use minijinja;
 pub use page::{
     Action, ActionCall, App, BroadcastScope, Component, Ctx, Error, Html, Input, IntoLoaded, Lane,
     Load, Outcome, Page, PageScope, Reader, Result, ScopeOf, Shared, SharedInput, Signal, View,
 };
+pub use peers::{Heard, Peer, Peers};
 #[doc(hidden)]
 pub use scope::pattern_is_valid;
 pub use scope::{OwnScope, SCOPE_MAX_BYTES, Scope, ScopeError, TabScope};

@@ -3,6 +3,9 @@
 //! A scope is 1 to [`SCOPE_MAX_BYTES`] bytes of `[A-Za-z0-9_.:/-]` with at most one `*`, which
 //! does not come first. This is the alphabet that php-via accepts from its brokers, so every
 //! name that [`scope!`](crate::scope!) can make crosses nodes.
+//!
+//! A name that an argument makes too long is cut and ends in its hash; a wildcard that meets such a
+//! name compares what is left of it, so a broadcast may reach too many and never too few.
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display, Write};
@@ -13,6 +16,12 @@ pub const SCOPE_MAX_BYTES: usize = 256;
 
 /// What an over-long name ends with: two dots (no escape makes them) and 128 bits of its hash.
 const DIGEST_BYTES: usize = 2 + 32;
+
+/// What is left of an over-long name before that.
+const HEAD_BYTES: usize = SCOPE_MAX_BYTES - DIGEST_BYTES;
+
+/// Words that only mean something to a context.
+const RELATIVE: [&str; 3] = ["tab", "route", "session"];
 
 /// A set of contexts that a change concerns, by its absolute name.
 #[derive(Clone)]
@@ -40,6 +49,9 @@ pub enum OwnScope {
 impl Scope {
     /// Every context of every node.
     pub const GLOBAL: Self = Self(Repr::Static("global"));
+    /// All pages of this node that show `app.peers()`: the server itself makes it stale when that
+    /// changes, and it never leaves the node.
+    pub const PEERS: Self = Self(Repr::Static("autovia.peers"));
     /// All contexts on the same concrete path as the one that names it.
     pub const ROUTE: OwnScope = OwnScope::Route;
     /// All contexts of the same browser session as the one that names it.
@@ -73,7 +85,7 @@ impl Scope {
         if text.starts_with('*') || text.matches('*').count() > 1 {
             return Err(ScopeError::Wildcard);
         }
-        if matches!(text, "tab" | "route" | "session") {
+        if RELATIVE.contains(&text) {
             return Err(ScopeError::Relative {
                 word: text.to_owned(),
             });
@@ -125,9 +137,16 @@ impl Scope {
     }
 
     fn bounded(mut name: String) -> Self {
+        if name.len() > SCOPE_MAX_BYTES
+            && let Some(star) = name.find('*')
+        {
+            // What it stands for may be cut too: it stands for all that begins alike.
+            name.truncate(star.min(HEAD_BYTES));
+            name.push('*');
+        }
         if name.len() > SCOPE_MAX_BYTES {
             let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-            name.truncate(SCOPE_MAX_BYTES - DIGEST_BYTES);
+            name.truncate(HEAD_BYTES);
             name.push_str("..");
             push_hex(&digest.as_ref()[..16], &mut name);
         }
@@ -154,11 +173,38 @@ impl Scope {
     pub fn matches(&self, name: &str) -> bool {
         match self.as_str().split_once('*') {
             None => self.as_str() == name,
-            Some((before, after)) => {
-                name.len() >= before.len() + after.len()
-                    && name.starts_with(before)
-                    && name.ends_with(after)
-            }
+            Some((before, after)) => match head_of_cut(name) {
+                // Its end is lost: rather one render too many than one too few.
+                Some(head) => head.starts_with(&before[..before.len().min(HEAD_BYTES)]),
+                None => {
+                    name.len() >= before.len() + after.len()
+                        && name.starts_with(before)
+                        && name.ends_with(after)
+                }
+            },
+        }
+    }
+}
+
+/// Which broadcasts go to other nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crossing {
+    /// None: there is no link.
+    Nothing,
+    /// All but those of sessions, whose names mean nothing elsewhere: each node has its own key.
+    AllButSessions,
+    /// All; nodes with the same key give the same session the same name.
+    All,
+}
+
+impl Crossing {
+    /// A broadcast of `scope` concerns other nodes.
+    pub fn allows(self, scope: &Scope) -> bool {
+        match self {
+            Self::Nothing => false,
+            _ if *scope == Scope::PEERS => false,
+            Self::AllButSessions => !scope.as_str().starts_with("session:"),
+            Self::All => true,
         }
     }
 }
@@ -234,6 +280,14 @@ fn is_scope_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '/' | '-')
 }
 
+/// What is left of a name that was too long; `None` for one that is whole.
+fn head_of_cut(name: &str) -> Option<&str> {
+    let (head, digest) = name.split_at_checked(HEAD_BYTES)?;
+    let hex = digest.strip_prefix("..")?;
+    let is_cut = digest.len() == DIGEST_BYTES && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_cut.then_some(head)
+}
+
 /// Injective: every byte but `[A-Za-z0-9_-]` and `keep` becomes a dot and two hex digits.
 fn escape(text: &str, keep: &str, out: &mut String) {
     for byte in text.bytes() {
@@ -258,28 +312,48 @@ fn push_hex(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Checks a pattern of [`scope!`](crate::scope!) while the program is compiled.
+/// Checks a pattern of [`scope!`](crate::scope!) while the program is compiled: whatever the
+/// arguments are, the name is of the grammar, and not of an argument's making alone.
 #[doc(hidden)]
 #[must_use]
 pub const fn pattern_is_valid(pattern: &str, arguments: usize) -> bool {
     let bytes = pattern.as_bytes();
-    if bytes.is_empty() || bytes.len() > SCOPE_MAX_BYTES || bytes[0] == b'*' {
+    if bytes.len() > SCOPE_MAX_BYTES || is_relative(bytes) {
         return false;
     }
-    let (mut index, mut holes, mut stars) = (0, 0, 0);
+    let (mut index, mut holes, mut stars, mut fixed) = (0, 0, 0, false);
     while index < bytes.len() {
         match bytes[index] {
             b'{' if index + 1 < bytes.len() && bytes[index + 1] == b'}' => {
                 holes += 1;
                 index += 1;
             }
-            b'*' => stars += 1,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'/' | b'-' => {}
+            // An argument may be empty: what comes before is no first place's guard.
+            b'*' if fixed && stars == 0 => stars += 1,
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'/' | b'-' => {
+                fixed = true;
+            }
             _ => return false,
         }
         index += 1;
     }
-    stars <= 1 && holes == arguments
+    fixed && holes == arguments
+}
+
+const fn is_relative(pattern: &[u8]) -> bool {
+    let mut word = 0;
+    while word < RELATIVE.len() {
+        let bytes = RELATIVE[word].as_bytes();
+        let mut same = 0;
+        while same < bytes.len() && same < pattern.len() && bytes[same] == pattern[same] {
+            same += 1;
+        }
+        if same == bytes.len() && same == pattern.len() {
+            return true;
+        }
+        word += 1;
+    }
+    false
 }
 
 /// A scope by name: `scope!("ticker")`, `scope!("room:{}", name)`, `scope!("room:*")`.
@@ -292,6 +366,11 @@ pub const fn pattern_is_valid(pattern: &str, arguments: usize) -> bool {
 /// assert_eq!(scope!("room:{}", "lobby").as_str(), "room:lobby");
 /// assert_eq!(scope!("room:{}", "a*").as_str(), "room:a.2a");
 /// ```
+///
+/// A name that is all argument could be anybody's, `global` too:
+/// ```compile_fail
+/// autovia::scope!("{}", "lobby");
+/// ```
 #[macro_export]
 macro_rules! scope {
     ($pattern:literal $(, $argument:expr)* $(,)?) => {{
@@ -299,7 +378,7 @@ macro_rules! scope {
         const {
             assert!(
                 $crate::pattern_is_valid($pattern, ARGUMENTS),
-                "a scope is 1 to 256 of A-Z a-z 0-9 _ . : / - with one {{}} per argument and at most one *, not in the first place"
+                "a scope is 1 to 256 of A-Z a-z 0-9 _ . : / - with one {{}} per argument, a fixed character at least, and at most one * after that; Scope::ROUTE, Scope::SESSION and Scope::TAB are no names"
             );
         };
         $crate::Scope::build($pattern, &[$(&$argument as &dyn ::core::fmt::Display),*])
@@ -307,71 +386,5 @@ macro_rules! scope {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_cannot_forge_another_scope() {
-        assert_eq!(scope!("room:{}", "lobby").as_str(), "room:lobby");
-        assert_eq!(scope!("room:{}:x", "a:b").as_str(), "room:a.3ab:x");
-        assert_ne!(scope!("{}:{}", "a", "b:c"), scope!("{}:{}", "a:b", "c"));
-        assert!(!scope!("room:{}", "*").is_wildcard());
-        assert_ne!(scope!("room:{}", "é"), scope!("room:{}", ".c3.a9"));
-        assert!(Scope::parse(scope!("room:{}", "ü ☃ {x}").as_str()).is_ok());
-    }
-
-    #[test]
-    fn long_names_end_in_their_hash_and_stay_different() {
-        let (a, b) = ("x".repeat(400), "x".repeat(401));
-        let (a, b) = (scope!("room:{}", a), scope!("room:{}", b));
-        assert_eq!(a.as_str().len(), SCOPE_MAX_BYTES);
-        assert_ne!(a, b);
-        assert!(Scope::parse(a.as_str()).is_ok());
-    }
-
-    #[test]
-    fn the_grammar_is_php_vias() {
-        for good in [
-            "room:lobby",
-            "route:/chat",
-            "a*b",
-            "room:*",
-            "global",
-            "x.y-z_9",
-        ] {
-            assert_eq!(
-                Scope::parse(good)
-                    .map(|scope| scope.as_str().to_owned())
-                    .as_deref(),
-                Ok(good)
-            );
-        }
-        for bad in [
-            "", "*", "*a", "a**", "a b", "{x}", "a@b", "é", "a\0", "tab", "route", "session",
-        ] {
-            assert!(Scope::parse(bad).is_err(), "{bad:?} was accepted");
-        }
-        assert!(Scope::parse(&"a".repeat(257)).is_err());
-    }
-
-    #[test]
-    fn wildcards_match_any_run() {
-        let rooms = scope!("room:*");
-        assert!(rooms.matches("room:a") && rooms.matches("room:a:b/c") && rooms.matches("room:"));
-        assert!(!rooms.matches("rooms:a") && !rooms.matches("roo"));
-        let middle = scope!("a*a");
-        assert!(middle.matches("aa") && middle.matches("abba") && !middle.matches("a"));
-    }
-
-    #[test]
-    fn a_route_is_its_concrete_path() {
-        assert_eq!(
-            Scope::route("/examples/counter").as_str(),
-            "route:/examples/counter"
-        );
-        assert_ne!(Scope::route("/s/A"), Scope::route("/s/B"));
-        assert!(
-            Scope::parse(Scope::route("/a%20b/*").as_str()).is_ok_and(|scope| !scope.is_wildcard())
-        );
-    }
-}
+#[path = "scope/tests.rs"]
+mod tests;

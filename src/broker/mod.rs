@@ -5,20 +5,22 @@
 //! is the same for all of them and is not the broker's business.
 
 mod bus;
+pub mod conformance;
 mod dial;
 mod error;
 mod link;
 mod memory;
 mod mesh;
-mod node;
+pub(crate) mod node;
 mod peers;
 mod pending;
-mod room;
+pub(crate) mod room;
 mod secret;
-mod supervisor;
+pub(crate) mod supervisor;
 mod tls;
 mod url;
 
+pub use crate::peers::{Heard, Peer, Peers};
 pub use dial::Resolver;
 pub use error::{BrokerError, Direction};
 pub use link::{

@@ -41,7 +41,7 @@ const HEARD_MAX: usize = 20;
 
 /// What follows from something heard, or from time passing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// Another node made this scope stale.
     Stale(Scope),
     /// Something may have been missed: everything that crosses nodes is stale here.
@@ -52,7 +52,7 @@ pub(super) enum Effect {
 
 /// A scope that others made stale.
 #[derive(Clone, Debug)]
-pub(super) struct HeardScope {
+pub(crate) struct HeardScope {
     pub scope: Scope,
     pub count: u64,
     pub node: NodeId,
@@ -61,7 +61,7 @@ pub(super) struct HeardScope {
 
 /// What the node counted since its start.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub published: u64,
     pub republished: u64,
     pub received: u64,
@@ -87,7 +87,7 @@ struct Open {
     heard_others: Option<Duration>,
 }
 
-pub(super) struct Node {
+pub(crate) struct Node {
     id: NodeId,
     build: Box<str>,
     last: Place,
@@ -474,20 +474,6 @@ impl Node {
             None
         };
         Err(BrokerError::Silent { broken })
-    }
-
-    /// When [`Node::tick`] or [`Node::payloads`] has something to do next.
-    pub fn next_due(&self) -> Option<Duration> {
-        let link = self.link.as_ref()?;
-        let patience = link
-            .out
-            .front()
-            .map_or(Duration::MAX, |(_, sent)| *sent + BEACON_PATIENCE);
-        let resync = self
-            .resynced
-            .filter(|_| self.resync_wanted)
-            .map_or(Duration::MAX, |at| at + RESYNC_EVERY);
-        Some(link.next_beacon.min(patience).min(resync))
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) const PEERS_MAX: usize = 1024;
 
 /// One other node.
 #[derive(Clone, Debug)]
-pub(super) struct PeerState {
+pub(crate) struct PeerState {
     pub build: Box<str>,
     pub lag_us: u64,
     pub last: Place,
@@ -28,6 +28,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.known.len()
     }

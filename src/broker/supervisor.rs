@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::or;
 
 use super::link::{Broker, Link, LinkContext};
 use super::node::{Effect, Node};
-use super::{BrokerError, Direction};
+use super::{BrokerError, Direction, Heard, Peer, Peers};
 use crate::runtime::timer::Timers;
 use crate::runtime::{guarded, local, random, yield_now};
 
@@ -19,6 +18,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The first pause between two attempts, and the longest; each is twice the one before.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// How often the clock is looked at: beacons are due, or overdue.
+const WATCH_STEP: Duration = Duration::from_millis(50);
 
 /// A link that stayed up for so long starts the pauses anew.
 const STABLE_TIME: Duration = Duration::from_secs(10);
@@ -46,6 +48,7 @@ pub(crate) struct Supervisor {
     backoff: Cell<Duration>,
     /// A publication is under way since then.
     publishing_since: Cell<Option<Duration>>,
+    failures: Cell<u64>,
 }
 
 impl Supervisor {
@@ -64,18 +67,66 @@ impl Supervisor {
             started: Instant::now(),
             backoff: Cell::new(BACKOFF_MIN),
             publishing_since: Cell::new(None),
+            failures: Cell::new(0),
         })
     }
 
-    /// Looks at the node.
-    pub fn look<T>(&self, look: impl FnOnce(&Node, Duration) -> T) -> T {
-        look(&self.node.borrow(), self.now())
+    /// What is published comes back.
+    pub fn is_connected(&self) -> bool {
+        self.node.borrow().is_connected()
+    }
+
+    /// Publications that have not come back.
+    pub fn waiting(&self) -> u64 {
+        self.node.borrow().waiting() as u64
     }
 
     /// Has the node say something.
     pub fn say(&self, say: impl FnOnce(&mut Node)) {
         say(&mut self.node.borrow_mut());
         self.sayings.wake();
+    }
+
+    /// What an app may know.
+    pub fn peers(&self, driver: &'static str) -> Peers {
+        let (node, now) = (self.node.borrow(), self.now());
+        let counts = node.counts();
+        let micros = |us: u64| (us > 0).then(|| Duration::from_micros(us));
+        Peers {
+            driver,
+            node: node.id().to_string(),
+            connected: node.is_connected(),
+            publishing: node.works(Direction::Publishing, now),
+            receiving: node.works(Direction::Receiving, now),
+            lag: node.lag(),
+            links: node.epoch(),
+            failures: self.failures.get(),
+            waiting: node.waiting() as u64,
+            published: counts.published,
+            received: counts.received,
+            dropped: counts.dropped,
+            gaps: counts.gaps,
+            resyncs: counts.resyncs,
+            peers: node
+                .peers()
+                .map(|(id, peer)| Peer {
+                    id: id.to_string(),
+                    build: peer.build.to_string(),
+                    lag: micros(peer.lag_us),
+                    heard_ago: now.saturating_sub(peer.heard_at),
+                    gaps: peer.gaps,
+                })
+                .collect(),
+            heard: node
+                .heard()
+                .map(|heard| Heard {
+                    scope: heard.scope.as_str().to_owned(),
+                    count: heard.count,
+                    node: heard.node.to_string(),
+                    ago: now.saturating_sub(heard.at),
+                })
+                .collect(),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -87,6 +138,7 @@ impl Supervisor {
         loop {
             let error = self.attempt(&mut *broker).await;
             self.node.borrow_mut().link_down();
+            self.failures.set(self.failures.get() + 1);
             tracing::warn!(driver = broker.driver(), %error, "no link to the broker");
             self.sink.failed(&error);
             let pause = self.next_pause();
@@ -194,12 +246,7 @@ impl Supervisor {
 
     async fn watch(&self) -> BrokerError {
         loop {
-            let due = self.node.borrow().next_due();
-            let at = due.map_or(Instant::now() + CONNECT_TIME, |due| self.started + due);
-            // Woken early by nobody: what changes the next deadline makes it later, or is a beacon
-            // asked for by a newcomer, which may wait for the coarse step.
-            let coarse = Instant::now() + Duration::from_millis(100);
-            self.timers.sleep_until(at.min(coarse)).await;
+            self.timers.sleep_until(Instant::now() + WATCH_STEP).await;
             let mut effects = Vec::new();
             let verdict = self.node.borrow_mut().tick(self.now(), &mut effects);
             self.follow(effects);

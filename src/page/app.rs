@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Page;
@@ -9,6 +10,7 @@ use super::definition::LocalFuture;
 use super::engine::Engine;
 use super::error::{Outcome, Result};
 use super::html::Html;
+use crate::peers::Peers;
 use crate::scope::Scope;
 use crate::state::GlobalState;
 
@@ -180,6 +182,13 @@ impl App {
     #[must_use]
     pub fn lanes(&self) -> Vec<Lane> {
         self.engine.lanes()
+    }
+
+    /// What this node knows of its link and of the other nodes. Pages that show it
+    /// join [`Scope::PEERS`].
+    #[must_use]
+    pub fn peers(&self) -> Arc<Peers> {
+        self.engine.peers()
     }
 
     /// The number of this shard.

@@ -247,6 +247,13 @@ impl Ctx {
     pub fn lanes(&self) -> Vec<Lane> {
         self.engine().lanes()
     }
+
+    /// What this node knows of its link and of the other nodes. A page that shows it joins
+    /// [`Scope::PEERS`](crate::Scope::PEERS).
+    #[must_use]
+    pub fn peers(&self) -> std::sync::Arc<crate::Peers> {
+        self.engine().peers()
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

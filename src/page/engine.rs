@@ -19,6 +19,8 @@ use super::host::Host;
 use super::load::LoadTable;
 use super::scopes::Scopes;
 use super::templates;
+use crate::peers::Peers;
+use crate::scope::Crossing;
 use crate::state::{GlobalState, SharedTable};
 use crate::wire::id::ContextId;
 
@@ -27,8 +29,10 @@ use crate::wire::id::ContextId;
 pub(crate) struct Outgoing {
     /// Kind and keyed hash of a scope.
     pub invalidations: BTreeSet<(u8, u64)>,
-    /// Scopes by name, for those who can't use a hash: wildcards and the link to other nodes.
+    /// Wildcards, which have to be named.
     pub names: BTreeSet<String>,
+    /// Scopes for the other nodes, which can't use a hash.
+    pub published: BTreeSet<String>,
 }
 
 /// A load that has to run again for the members of a scope.
@@ -48,6 +52,7 @@ pub(crate) struct EngineParts {
     pub shards: u16,
     pub node: u32,
     pub scope_rate: u32,
+    pub crossing: Crossing,
     /// The same on all shards.
     pub hasher: RandomState,
     pub globals: Arc<SlotTable>,
@@ -60,6 +65,7 @@ pub(crate) struct Engine {
     pub node: u32,
     /// Milliseconds between two renders of one scope; 0 is no limit.
     pub(super) interval_ms: u64,
+    pub(super) crossing: Crossing,
     hasher: RandomState,
     globals: GlobalState,
     pub(super) shared: SharedTable,
@@ -94,6 +100,7 @@ impl Engine {
             } else {
                 u64::from(1000 / parts.scope_rate.min(1000))
             },
+            crossing: parts.crossing,
             hasher: parts.hasher.clone(),
             globals: GlobalState::new(parts.globals),
             shared: SharedTable::new(parts.shared),
@@ -139,6 +146,10 @@ impl Engine {
 
     pub fn lanes(&self) -> Vec<Lane> {
         self.host.get().map(|host| host.lanes()).unwrap_or_default()
+    }
+
+    pub fn peers(&self) -> Arc<Peers> {
+        self.host().peers()
     }
 
     pub(super) async fn blocking<T: Send + 'static>(
@@ -324,7 +335,9 @@ impl Engine {
 
     pub fn has_outgoing(&self) -> bool {
         let outgoing = self.outgoing.borrow();
-        !outgoing.invalidations.is_empty() || !outgoing.names.is_empty()
+        !outgoing.invalidations.is_empty()
+            || !outgoing.names.is_empty()
+            || !outgoing.published.is_empty()
     }
 
     pub(super) fn tell_others(&self, change: impl FnOnce(&mut Outgoing)) {

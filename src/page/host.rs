@@ -1,9 +1,11 @@
 //! What the engine asks of the shard that runs it.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use super::app::Lane;
 use super::definition::LocalFuture;
+use crate::peers::Peers;
 
 /// Blocking work with its type taken off.
 pub(crate) type BlockingJob = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
@@ -18,4 +20,6 @@ pub(crate) trait Host {
     fn blocking(&self, job: BlockingJob) -> LocalFuture<Result<Box<dyn Any + Send>, String>>;
     /// What each shard holds and did.
     fn lanes(&self) -> Vec<Lane>;
+    /// The link and the other nodes.
+    fn peers(&self) -> Arc<Peers>;
 }

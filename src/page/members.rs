@@ -132,9 +132,10 @@ impl Engine {
         }
         let page = self.page(context.page);
         page.population.set(page.population.get() - 1);
-        let memberships = std::mem::take(&mut *context.memberships.borrow_mut());
+        let mut memberships = std::mem::take(&mut *context.memberships.borrow_mut());
         let now = self.now_ms();
-        for (index, membership) in memberships.iter().enumerate() {
+        for index in 0..memberships.len() {
+            let membership = memberships[index];
             let linger = match u16::try_from(index) {
                 Ok(GLOBAL | ROUTE) => Linger::ForEver,
                 Ok(SESSION) => Linger::UntilMs(now + SESSION_LINGER_MS),
@@ -147,10 +148,10 @@ impl Engine {
                 linger,
                 &self.shared,
                 |moved, position| {
+                    // It may be a member twice: two of its joins may give the same scope.
                     if moved.context == context.key {
-                        return;
-                    }
-                    if let Some(other) = self.contexts.borrow().get(moved.context as usize) {
+                        memberships[usize::from(moved.membership)].position = position;
+                    } else if let Some(other) = self.contexts.borrow().get(moved.context as usize) {
                         other.memberships.borrow_mut()[usize::from(moved.membership)].position =
                             position;
                     }

@@ -40,4 +40,5 @@ pub use handles::{Action, ActionCall, Input, Load, ScopeOf, Shared, SharedInput,
 pub use html::Html;
 pub(crate) use members::NewContext;
 pub(crate) use patches::Patch;
+pub(crate) use scopes::stale;
 pub use view::View;

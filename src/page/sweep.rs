@@ -32,6 +32,9 @@ impl Engine {
             } else {
                 outgoing.invalidations.insert((stale::RENDER, hash));
             }
+            if self.crossing.allows(scope) {
+                outgoing.published.insert(scope.as_str().to_owned());
+            }
         });
     }
 

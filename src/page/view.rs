@@ -128,4 +128,11 @@ impl View {
     pub fn lanes(&self) -> Vec<Lane> {
         self.scene.engine.lanes()
     }
+
+    /// What this node knows of its link and of the other nodes. A page that shows it joins
+    /// [`Scope::PEERS`](crate::Scope::PEERS).
+    #[must_use]
+    pub fn peers(&self) -> std::sync::Arc<crate::Peers> {
+        self.scene.engine.peers()
+    }
 }

@@ -16,6 +16,17 @@ pub(crate) const QUIET: usize = 6;
 pub(crate) const PARKED: usize = 7;
 pub(crate) const COUNTERS: usize = 8;
 
+/// What the link shard counts, in a board of its own with one row.
+pub(crate) mod link {
+    /// Turns of its loop.
+    pub const TURNS: usize = 0;
+    /// 1 while what is published comes back.
+    pub const CONNECTED: usize = 1;
+    /// Publications that have not come back.
+    pub const WAITING: usize = 2;
+    pub const COUNTERS: usize = 3;
+}
+
 pub(crate) fn lanes(board: &Board) -> Vec<Lane> {
     let lane = |shard| Lane {
         shard,

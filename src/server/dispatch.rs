@@ -57,12 +57,13 @@ impl Shard {
         }
         match path {
             "/_session/close" => return self.close(&request).await,
-            "/_health" if reads => return self.health(),
-            "/_health" => {
-                return Response::line(405, "health is asked for by GET")
-                    .with("Allow", "GET, HEAD");
-            }
             _ => {}
+        }
+        if let Some(response) = self.watched(path) {
+            if reads {
+                return response;
+            }
+            return Response::line(405, "health is asked for by GET").with("Allow", "GET, HEAD");
         }
         self.page(&request).await
     }
@@ -137,6 +138,9 @@ impl Shard {
     fn context_id(&self, text: &str) -> Result<ContextId, Response> {
         let id = ContextId::decode(text).map_err(|error| Response::line(400, error.to_string()))?;
         if id.node != self.engine.node || usize::from(id.shard) >= self.config().shards {
+            if id.node != self.engine.node {
+                self.met_foreign_page();
+            }
             return Err(Response::line(410, "this page is gone: load it again"));
         }
         Ok(id)

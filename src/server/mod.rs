@@ -8,6 +8,7 @@ pub mod doctor;
 mod failure;
 mod health;
 mod life;
+mod link;
 mod loads;
 pub mod logging;
 mod outbox;
@@ -26,8 +27,10 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use crate::broker::{Broker, BrokerError};
 use crate::page::App;
 use config::{Config, ConfigError, ListenError, ServerArgs};
+use start::Links;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,7 @@ impl StartError {
 /// A server that is about to run.
 pub struct Server {
     args: ServerArgs,
+    links: Links,
 }
 
 impl Server {
@@ -62,7 +66,35 @@ impl Server {
     /// app's own clap parser.
     #[must_use]
     pub fn from_args(args: ServerArgs) -> Self {
-        Self { args }
+        Self {
+            args,
+            links: Links::default(),
+        }
+    }
+
+    /// What carries broadcasts, where neither the command line nor the environment nor the file
+    /// names a broker.
+    ///
+    /// ```no_run
+    /// use autovia::broker::RedisBroker;
+    /// use autovia::{Server, ServerArgs};
+    ///
+    /// Server::from_args(ServerArgs::default())
+    ///     .broker(RedisBroker::new("redis.internal", 6379).channel("myapp:broadcast"))
+    ///     .run(|app| app.page("/", |page| page.view(|_| autovia::Html::text("hello"))));
+    /// ```
+    #[must_use]
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.links.broker = Some(Box::new(broker));
+        self
+    }
+
+    /// Runs `hook` for each link to the broker that is lost and each attempt that fails, on a
+    /// thread of its own. The error holds no secret.
+    #[must_use]
+    pub fn on_broker_error(mut self, hook: impl Fn(&BrokerError) + Send + Sync + 'static) -> Self {
+        self.links.on_error = Some(Arc::new(hook));
+        self
     }
 
     /// Runs the app and ends the process: with 0 after SIGTERM or SIGINT, with 1 when it could
@@ -75,7 +107,7 @@ impl Server {
             .args
             .resolve()
             .map_err(StartError::from)
-            .and_then(|config: Config| start::run(config, Arc::new(define)));
+            .and_then(|config: Config| start::run(config, Arc::new(define), self.links));
         let code = ended.unwrap_or_else(|error| {
             // With stderr closed there is nobody to tell.
             writeln!(std::io::stderr(), "autovia: {error}").ok();

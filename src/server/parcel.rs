@@ -1,10 +1,12 @@
 //! What travels whole between shards: requests, their answers, sockets, scopes by name.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 use crate::http::Response;
+use crate::peers::Peers;
 use crate::wire::id::ContextId;
 
 /// One thing on its way to another shard.
@@ -20,6 +22,10 @@ pub(crate) enum Parcel {
     Stream(Box<OpenStream<OwnedFd>>),
     /// A broadcast whose scope has to be named.
     Broadcast(String),
+    /// Scopes for the other nodes: to the link shard.
+    Publish(Vec<String>),
+    /// What the link shard knows of the other nodes.
+    Peers(Arc<Peers>),
 }
 
 /// What a shard does for a context.

@@ -24,6 +24,7 @@ use crate::runtime::listener::Accepted;
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::{Sleeper, WakeFd};
 use crate::runtime::{Executor, Listener, Reactor, Socket, Unwound, spawn, yield_now};
+use crate::scope::Crossing;
 
 /// What one shard needs from the main thread.
 pub(super) struct Seat {
@@ -37,6 +38,7 @@ pub(super) struct Seat {
     pub globals: Arc<SlotTable>,
     pub shared: Arc<SlotTable>,
     pub node: u32,
+    pub crossing: Crossing,
     pub common: Arc<Common>,
     pub pool: Pool,
     pub draining: Arc<Switch>,
@@ -62,6 +64,7 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
             shard: u16::try_from(id).expect("shards fit 16 bits"),
             shards: u16::try_from(seat.common.config.shards).expect("shards fit 16 bits"),
             node: seat.node,
+            crossing: seat.crossing,
             scope_rate: seat.common.config.scope_rate.unwrap_or(0),
             hasher: seat.hasher,
             globals: seat.globals,

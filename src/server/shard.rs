@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use autovia_shards::{Board, Endpoint};
+use autovia_shards::{Board, Endpoint, Switch};
 use slab::Slab;
 
 use super::actions::Queue;
@@ -22,9 +22,12 @@ use crate::http::origin::OriginRule;
 use crate::http::{Limits, Response};
 use crate::page::host::{BlockingJob, Host};
 use crate::page::{Context, Engine, Lane, LocalFuture};
+use crate::peers::Peers;
 use crate::runtime::blocking::{Blocking, BlockingError};
 use crate::runtime::local;
 use crate::runtime::timer::Timers;
+use crate::scope::Scope;
+use crate::wire::relay::NodeId;
 use crate::wire::session::SessionKeys;
 
 /// Parcels that wait for room in a full lane; one more is refused.
@@ -35,8 +38,14 @@ pub(crate) struct Common {
     pub config: Config,
     pub board: Arc<Board>,
     pub keys: SessionKeys,
+    /// A page of another node was met.
+    pub foreign_page: Switch,
+    /// The id of this node, as other nodes see it.
+    pub node: NodeId,
     /// The broker's name.
     pub driver: &'static str,
+    /// The link shard's counters, where there is one: it is the mesh's last member then.
+    pub link: Option<Arc<Board>>,
 }
 
 pub(crate) struct Shard {
@@ -66,6 +75,7 @@ pub(crate) struct Shard {
     now_ms: Cell<u64>,
     nudged: Cell<bool>,
     sleeper: RefCell<Option<Waker>>,
+    peers: RefCell<Arc<Peers>>,
 }
 
 /// What a shard is put together from.
@@ -120,6 +130,10 @@ impl Shard {
             now_ms: Cell::new(1),
             nudged: Cell::new(false),
             sleeper: RefCell::new(None),
+            peers: RefCell::new(Arc::new(Peers::without_link(
+                parts.common.driver,
+                parts.common.node.to_string(),
+            ))),
             common: parts.common,
         });
         shard.engine.attach(Rc::clone(&shard) as Rc<dyn Host>);
@@ -238,6 +252,30 @@ impl Shard {
         false
     }
 
+    /// News of the other nodes: pages that show them are stale.
+    pub fn set_peers(&self, peers: Arc<Peers>) {
+        self.peers.replace(peers);
+        self.engine.invalidate(&Scope::PEERS);
+    }
+
+    /// A page of another node asks here: once per process, where nothing joins the nodes, that is
+    /// told to the log.
+    pub fn met_foreign_page(&self) {
+        if self.common.link.is_some() || self.common.foreign_page.is_set() {
+            return;
+        }
+        self.common.foreign_page.set();
+        tracing::warn!(
+            "a page of another node asked here (or one of this node from before a restart): if several nodes serve this site, their broadcasts do not reach each other; give each --broker redis or --broker nats, and let the balancer keep a browser on its node"
+        );
+    }
+
+    /// The link to other nodes works, or there is none that could fail.
+    pub fn is_linked(&self) -> bool {
+        let link = self.common.link.as_ref();
+        link.is_none_or(|board| board.get(0, counters::link::CONNECTED) == 1)
+    }
+
     pub fn context_deadline(&self, context: &Context, at_ms: u64) {
         let old = context.deadline_ms.replace(at_ms);
         let mut deadlines = self.deadlines.borrow_mut();
@@ -275,5 +313,9 @@ impl Host for Shard {
 
     fn lanes(&self) -> Vec<Lane> {
         counters::lanes(&self.common.board)
+    }
+
+    fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers.borrow())
     }
 }

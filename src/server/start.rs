@@ -12,19 +12,23 @@ use std::time::{Duration, Instant};
 use autovia_shards::{Bell, Board, MeshConfig, SlotTable, Switch, mesh};
 use crossbeam_channel::{Receiver, Sender, after, select, unbounded};
 
+use super::config::Origin;
 use super::config::{BrokerKind, Config};
-use super::counters::{COUNTERS, QUIET};
+use super::counters::{self, COUNTERS, QUIET};
+use super::link::{self, ErrorHook, LinkSeat};
 use super::parcel::Parcel;
 use super::seat::{Seat, sit};
 use super::shard::Common;
 use super::watchdog;
 use super::{StartError, doctor, logging};
-use crate::broker::{Broker, InMemoryBroker, MeshBroker};
+use crate::broker::{Broker, InMemoryBroker, MeshBroker, Reach};
 use crate::page::App;
 use crate::runtime::blocking::Pool;
 use crate::runtime::listener::bind;
 use crate::runtime::wake::WakeFd;
 use crate::runtime::{Unwound, random};
+use crate::scope::Crossing;
+use crate::wire::relay::NodeId;
 use crate::wire::session::SessionKeys;
 
 /// Exit code when a shard died or hung.
@@ -36,17 +40,27 @@ const SHARD_STACK_BYTES: usize = 4 * 1024 * 1024;
 /// What defines the app, once per shard.
 pub(crate) type Define = Arc<dyn Fn(&mut App) + Send + Sync>;
 
+/// What the app says about links to other nodes.
+#[derive(Default)]
+pub(crate) struct Links {
+    /// The broker, where no option names one.
+    pub broker: Option<Box<dyn Broker>>,
+    pub on_error: Option<ErrorHook>,
+}
+
 /// What threads tell the main thread.
 pub(crate) enum Event {
     Ready,
     Failed(StartError),
     ShardDied(usize, String),
     ShardHangs(usize, Duration),
+    LinkDied(String),
+    LinkHangs,
     Signal(i32),
 }
 
 /// Runs the server to its end; returns the exit code.
-pub(crate) fn run(config: Config, define: Define) -> Result<i32, StartError> {
+pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, StartError> {
     let files = doctor::raise_open_files();
     doctor::raise_locked_memory();
     if let Some(refusal) = doctor::refuse(config.shards) {
@@ -77,10 +91,12 @@ pub(crate) fn run(config: Config, define: Define) -> Result<i32, StartError> {
     let hang_time = config.hang_time;
     let board = Arc::new(Board::new(shards, COUNTERS));
     let draining = Arc::new(Switch::new());
-    let bells = seat_all(config, listeners, &board, &draining, &define, &events)?;
+    let seated = seat_all(
+        config, links, listeners, &board, &draining, &define, &events,
+    )?;
 
     watch_signals(&events)?;
-    for _ in 0..shards {
+    for _ in 0..shards + usize::from(seated.link.is_some()) {
         match inbox.recv() {
             Ok(Event::Ready) => {}
             Ok(Event::Failed(error)) => return Err(error),
@@ -89,35 +105,61 @@ pub(crate) fn run(config: Config, define: Define) -> Result<i32, StartError> {
                     "shard {shard} died at start: {text}"
                 )));
             }
+            Ok(Event::LinkDied(text)) => {
+                return Err(StartError::App(format!(
+                    "the link shard died at start: {text}"
+                )));
+            }
             Ok(Event::Signal(_)) => return Ok(0),
-            Ok(Event::ShardHangs(..)) | Err(_) => {}
+            Ok(Event::ShardHangs(..) | Event::LinkHangs) | Err(_) => {}
         }
     }
-    watchdog::start(Arc::clone(&board), hang_time, events)?;
+    watchdog::start(Arc::clone(&board), seated.link.clone(), hang_time, events)?;
     // A closed stdout is no reason not to serve.
     writeln!(std::io::stdout(), "autovia listening on http://{bound}").ok();
     std::io::stdout().flush().ok();
     tracing::info!(%bound, shards, "listening");
 
-    let code = wait_for_end(&inbox, &board, &draining, &bells, drain_time);
+    let code = wait_for_end(&inbox, &board, &draining, &seated, drain_time);
     log.flush();
     Ok(code)
 }
 
-/// Starts a thread per shard.
+/// The threads that were started.
+struct Seated {
+    bells: Vec<Bell>,
+    /// The link shard's counters.
+    link: Option<Arc<Board>>,
+}
+
+impl Seated {
+    /// What was published came back, or has no link to go by.
+    fn is_all_said(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| {
+            link.get(0, counters::link::WAITING) == 0 || link.get(0, counters::link::CONNECTED) == 0
+        })
+    }
+}
+
+/// Starts a thread per shard, and one for the link if there is one.
 fn seat_all(
     config: Config,
+    links: Links,
     listeners: Vec<TcpListener>,
     board: &Arc<Board>,
     draining: &Arc<Switch>,
     define: &Define,
     events: &Sender<Event>,
-) -> Result<Vec<Bell>, StartError> {
+) -> Result<Seated, StartError> {
     let shards = config.shards;
     let cpus = config.cpus.clone();
     let machine =
         |what: &str, error: &dyn std::fmt::Display| StartError::Machine(format!("{what}: {error}"));
-    let wakes: Vec<WakeFd> = (0..shards)
+    let broker = choose_broker(&config, links.broker)?;
+    let driver = broker.driver();
+    let linked = broker.reach() == Reach::Nodes;
+    let members = shards + usize::from(linked);
+    let mut wakes: Vec<WakeFd> = (0..members)
         .map(|_| WakeFd::new())
         .collect::<Result<_, _>>()
         .map_err(|error| machine("no descriptor for a doorbell", &error))?;
@@ -126,16 +168,13 @@ fn seat_all(
         .cloned()
         .map(|wake| Box::new(move || wake.ring()) as Box<dyn Fn() + Send + Sync>)
         .collect();
-    let endpoints = mesh::<Parcel>(rings, MeshConfig::default());
+    let mut endpoints = mesh::<Parcel>(rings, MeshConfig::default());
     let keys = match &config.session_keys {
         Some(keys) => SessionKeys::new(keys.expose().clone()),
         None => SessionKeys::new(vec![random::bytes()]),
     };
     let keys = keys.map_err(|error| StartError::App(error.to_string()))?;
-    let driver = match config.broker {
-        BrokerKind::Memory => InMemoryBroker.driver(),
-        _ => MeshBroker::default().driver(),
-    };
+
     let key = || {
         [
             u64::from_le_bytes(random::bytes()),
@@ -153,17 +192,51 @@ fn seat_all(
         key(),
     ));
     let pool = Pool::start().map_err(|error| machine("no threads for blocking work", &error))?;
+    let crossing = match (linked, &config.session_keys) {
+        (false, _) => Crossing::Nothing,
+        (true, Some(_)) => Crossing::All,
+        (true, None) => {
+            tracing::info!(
+                "broadcasts to Scope::SESSION stay on this node: they cross nodes that share a --session-key-file"
+            );
+            Crossing::AllButSessions
+        }
+    };
+    let link_cpu = None;
+    let link = linked.then(|| Arc::new(Board::new(1, counters::link::COUNTERS)));
+    let node_id = NodeId(u64::from_le_bytes(random::bytes()));
     let common = Arc::new(Common {
         config,
+        link: link.clone(),
+        foreign_page: Switch::new(),
+        node: node_id,
         board: Arc::clone(board),
         keys,
         driver,
     });
     let hasher = RandomState::new();
     let node = u32::from_le_bytes(random::bytes());
-    let bells = (0..shards)
-        .map(|shard| endpoints[0].bell(shard))
+    let bells = (0..members)
+        .map(|member| endpoints[0].bell(member))
         .collect::<Vec<_>>();
+    if let Some(board) = &link {
+        let seat = LinkSeat {
+            cpu: link_cpu,
+            endpoint: endpoints.pop().expect("the link is the last member"),
+            wake: wakes.pop().expect("the link is the last member"),
+            bell: bells[shards].clone(),
+            pool: pool.clone(),
+            broker,
+            node: node_id,
+            board: Arc::clone(board),
+            hasher: hasher.clone(),
+            hook: links.on_error,
+            events: events.clone(),
+        };
+        start_thread("link".to_owned(), events, Event::LinkDied, move || {
+            link::sit(seat)
+        })?;
+    }
     for (((id, listener), endpoint), wake) in (0..shards).zip(listeners).zip(endpoints).zip(wakes) {
         let seat = Seat {
             id,
@@ -176,29 +249,62 @@ fn seat_all(
             globals: Arc::clone(&globals),
             shared: Arc::clone(&shared),
             node,
+            crossing,
             common: Arc::clone(&common),
             pool: pool.clone(),
             draining: Arc::clone(draining),
             define: Arc::clone(define),
             events: events.clone(),
         };
-        let events = events.clone();
-        std::thread::Builder::new()
-            .name(format!("shard-{id}"))
-            .stack_size(SHARD_STACK_BYTES)
-            .spawn(move || {
-                let end = catch_unwind(AssertUnwindSafe(|| sit(seat)));
-                let event = match end {
-                    Ok(Ok(())) => Event::ShardDied(id, "its executor ended".to_owned()),
-                    Ok(Err(error)) => Event::Failed(error),
-                    Err(payload) => Event::ShardDied(id, Unwound::of(&*payload).text),
-                };
-                // The main thread is gone only when the process ends.
-                events.send(event).ok();
-            })
-            .map_err(|error| machine("no thread for a shard", &error))?;
+        let died = move |text| Event::ShardDied(id, text);
+        start_thread(format!("shard-{id}"), events, died, move || sit(seat))?;
     }
-    Ok(bells)
+    Ok(Seated { bells, link })
+}
+
+/// Starts a thread whose end, however it comes, is told to the main thread.
+fn start_thread(
+    name: String,
+    events: &Sender<Event>,
+    died: impl FnOnce(String) -> Event + Send + 'static,
+    life: impl FnOnce() -> Result<(), StartError> + Send + 'static,
+) -> Result<(), StartError> {
+    let events = events.clone();
+    std::thread::Builder::new()
+        .name(name)
+        .stack_size(SHARD_STACK_BYTES)
+        .spawn(move || {
+            let event = match catch_unwind(AssertUnwindSafe(life)) {
+                Ok(Ok(())) => died("its executor ended".to_owned()),
+                Ok(Err(error)) => Event::Failed(error),
+                Err(payload) => died(Unwound::of(&*payload).text),
+            };
+            // The main thread is gone only when the process ends.
+            events.send(event).ok();
+        })
+        .map(drop)
+        .map_err(|error| StartError::Machine(format!("no thread for a shard: {error}")))
+}
+
+/// The broker that an option names, else the app's, else what fits the number of shards.
+fn choose_broker(
+    config: &Config,
+    apps: Option<Box<dyn Broker>>,
+) -> Result<Box<dyn Broker>, StartError> {
+    let said = *config.origin("broker") != Origin::Default;
+    let broker: Box<dyn Broker> = match (apps, config.broker) {
+        (Some(broker), _) if !said => broker,
+        (_, BrokerKind::Memory) => Box::new(InMemoryBroker),
+        (_, BrokerKind::Mesh) => Box::new(MeshBroker::default()),
+    };
+    if broker.reach() == Reach::Shard && config.shards > 1 {
+        return Err(StartError::App(format!(
+            "{} carries broadcasts within one shard, this server has {}: give it another broker, or --shards 1",
+            broker.driver(),
+            config.shards
+        )));
+    }
+    Ok(broker)
 }
 
 /// SIGTERM and SIGINT arrive as bytes on a socket that a thread reads.
@@ -227,7 +333,7 @@ fn wait_for_end(
     inbox: &Receiver<Event>,
     board: &Board,
     draining: &Switch,
-    bells: &[Bell],
+    seated: &Seated,
     drain_time: Duration,
 ) -> i32 {
     let deadline = loop {
@@ -235,7 +341,7 @@ fn wait_for_end(
             Ok(Event::Signal(signal)) => {
                 tracing::info!(signal, "leaving: no new connections, what runs is finished");
                 draining.set();
-                bells.iter().for_each(Bell::ring);
+                seated.bells.iter().for_each(Bell::ring);
                 break Instant::now() + drain_time;
             }
             Ok(event) => {
@@ -248,7 +354,8 @@ fn wait_for_end(
     };
     loop {
         // Twice in a row: work may be between two shards at the first look.
-        let quiet = || (0..board.rows()).all(|shard| board.get(shard, QUIET) == 1);
+        let quiet =
+            || (0..board.rows()).all(|shard| board.get(shard, QUIET) == 1) && seated.is_all_said();
         if quiet() {
             std::thread::yield_now();
             if quiet() {
@@ -285,6 +392,12 @@ fn lost(event: &Event) -> Option<i32> {
                 "autovia: shard {shard} has not moved for {} s (--hang-seconds); the process ends",
                 time.as_secs()
             )
+        }
+        Event::LinkDied(text) => {
+            format!("autovia: the link shard died ({text}); the process ends")
+        }
+        Event::LinkHangs => {
+            "autovia: the link shard has not moved for 2 s; the process ends".to_owned()
         }
         Event::Failed(error) => format!("autovia: {error}"),
         Event::Ready | Event::Signal(_) => return None,

@@ -1,5 +1,6 @@
 //! The turn of a shard: look, mark, render, send; sleep only when nothing is left.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use autovia_shards::{Invalidation, Received};
@@ -11,6 +12,12 @@ use crate::runtime::sends::Sends;
 use crate::runtime::wake::{Sleeper, WakeFd};
 use crate::runtime::{Reactor, Socket, spawn, yield_now};
 use crate::scope::Scope;
+
+/// The invalidation that stands for all.
+pub(crate) const EVERYTHING: Invalidation = Invalidation {
+    kind: u64::MAX,
+    scope: u64::MAX,
+};
 
 /// What only the task of the turns uses.
 pub(crate) struct Turns {
@@ -166,6 +173,13 @@ impl Shard {
                     tracing::warn!(shard = self.id, %error, "a stream that was handed over could not be taken")
                 }
             },
+            Parcel::Peers(peers) => self.set_peers(peers),
+            Parcel::Publish(_) => {
+                tracing::error!(
+                    shard = self.id,
+                    "a shard was sent what is for the link shard"
+                );
+            }
             Parcel::Broadcast(scope) => match Scope::parse(&scope) {
                 Ok(scope) => self.engine.invalidate(&scope),
                 Err(error) => {
@@ -179,29 +193,40 @@ impl Shard {
     fn tell_shards(&self) {
         self.send_held();
         let outgoing = self.engine.take_outgoing();
+        self.publish(outgoing.published);
         if self.config().shards > 1 {
             for name in outgoing.names {
                 for to in (0..self.config().shards).filter(|to| *to != self.id) {
                     if self.send(to, Parcel::Broadcast(name.clone())).is_err() {
                         // Nothing is dropped in silence: what can't be named makes all stale.
-                        self.endpoint.borrow_mut().invalidate(
-                            to,
-                            Invalidation {
-                                kind: u64::MAX,
-                                scope: u64::MAX,
-                            },
-                        );
+                        self.endpoint.borrow_mut().invalidate(to, EVERYTHING);
                     }
                 }
             }
             let mut endpoint = self.endpoint.borrow_mut();
             for (kind, scope) in outgoing.invalidations {
-                endpoint.invalidate_others(Invalidation {
+                let invalidation = Invalidation {
                     kind: u64::from(kind),
                     scope,
-                });
+                };
+                for to in (0..self.config().shards).filter(|to| *to != self.id) {
+                    endpoint.invalidate(to, invalidation);
+                }
             }
-            endpoint.flush();
+        }
+        self.endpoint.borrow_mut().flush();
+    }
+
+    /// Hands the scopes of this turn to the link shard; what its lane can't take becomes "all".
+    fn publish(&self, scopes: BTreeSet<String>) {
+        if scopes.is_empty() {
+            return;
+        }
+        let link = self.config().shards;
+        let parcel = Parcel::Publish(scopes.into_iter().collect());
+        let refused = self.endpoint.borrow_mut().send(link, parcel).is_err();
+        if refused {
+            self.endpoint.borrow_mut().invalidate(link, EVERYTHING);
         }
     }
 
