@@ -15,6 +15,7 @@ pub mod number;
 pub mod path;
 pub mod percent;
 pub mod relay;
+pub mod resp;
 pub mod response;
 pub mod session;
 pub mod sse;
