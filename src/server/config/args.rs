@@ -6,9 +6,12 @@
 
 use std::path::PathBuf;
 
+use super::broker::{parse_channel, parse_subject, parse_username};
 use super::settings as s;
-use super::value::{BrokerKind, LogFilter, LogFormat, TrustedOrigin, parse_switch};
+use super::value::{BrokerKind, LogFilter, LogFormat, ReadyWhen, TrustedOrigin, parse_switch};
+use crate::secret::Secret;
 
+const BROKER: &str = "Broker";
 const PAGES: &str = "Life of a page";
 const SAFETY: &str = "Sessions and origins";
 const STREAMS: &str = "Streams";
@@ -57,12 +60,58 @@ pub struct ServerArgs {
     /// Development mode.
     #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help = s::DEV.help())]
     pub dev: Option<bool>,
-    /// What carries broadcasts.
-    #[arg(long, value_name = "BROKER", value_enum, help = s::BROKER.help())]
-    pub broker: Option<BrokerKind>,
     /// Folder of template files.
     #[arg(long, value_name = "FOLDER", help = s::TEMPLATE_DIR.help())]
     pub template_dir: Option<PathBuf>,
+
+    /// What carries broadcasts.
+    #[arg(long, value_name = "BROKER", value_enum, help_heading = BROKER, help = s::BROKER.help())]
+    pub broker: Option<BrokerKind>,
+    /// Where redis or nats is; never with a password.
+    #[arg(long, value_name = "URL", value_parser = hidden, help_heading = BROKER, help = s::BROKER_URL.help())]
+    pub broker_url: Option<Secret<String>>,
+    /// Channel of redis.
+    #[arg(long, value_name = "CHANNEL", value_parser = parse_channel, help_heading = BROKER, hide_short_help = true, help = s::BROKER_CHANNEL.help())]
+    pub broker_channel: Option<String>,
+    /// Subject of nats.
+    #[arg(long, value_name = "SUBJECT", value_parser = parse_subject, help_heading = BROKER, hide_short_help = true, help = s::BROKER_SUBJECT.help())]
+    pub broker_subject: Option<String>,
+    /// User to log in as.
+    #[arg(long, value_name = "NAME", value_parser = parse_username, help_heading = BROKER, hide_short_help = true, help = s::BROKER_USERNAME.help())]
+    pub broker_username: Option<String>,
+    /// File of the password.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, help = s::BROKER_PASSWORD_FILE.help())]
+    pub broker_password_file: Option<PathBuf>,
+    /// File of the token of nats.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, help = s::BROKER_TOKEN_FILE.help())]
+    pub broker_token_file: Option<PathBuf>,
+    /// Credentials file of nats.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, hide_short_help = true, help = s::BROKER_CREDS_FILE.help())]
+    pub broker_creds_file: Option<PathBuf>,
+    /// File of the seed of an nkey of nats.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, hide_short_help = true, help = s::BROKER_NKEY_FILE.help())]
+    pub broker_nkey_file: Option<PathBuf>,
+    /// TLS to the broker.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = BROKER, help = s::BROKER_TLS.help())]
+    pub broker_tls: Option<bool>,
+    /// TLS before the first word of a nats server.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = BROKER, hide_short_help = true, help = s::BROKER_TLS_FIRST.help())]
+    pub broker_tls_first: Option<bool>,
+    /// Certificates that vouch for the broker.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, hide_short_help = true, help = s::BROKER_CA_FILE.help())]
+    pub broker_ca_file: Option<PathBuf>,
+    /// Certificate of this server.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, hide_short_help = true, help = s::BROKER_CERT_FILE.help())]
+    pub broker_cert_file: Option<PathBuf>,
+    /// Key of that certificate.
+    #[arg(long, value_name = "FILE", help_heading = BROKER, hide_short_help = true, help = s::BROKER_KEY_FILE.help())]
+    pub broker_key_file: Option<PathBuf>,
+    /// CPU of the link shard.
+    #[arg(long, value_name = "CPU", value_parser = s::LINK_CORE.parser(), help_heading = BROKER, hide_short_help = true, help = s::LINK_CORE.help())]
+    pub link_core: Option<u64>,
+    /// When `/_ready` says yes.
+    #[arg(long, value_name = "WHEN", value_enum, help_heading = BROKER, hide_short_help = true, help = s::READY_WHEN.help())]
+    pub ready_when: Option<ReadyWhen>,
 
     /// File of keys that sign session ids.
     #[arg(long, value_name = "FILE", help_heading = SAFETY, help = s::SESSION_KEY_FILE.help())]
@@ -152,4 +201,10 @@ pub struct ServerArgs {
     /// Value size of the shared signals.
     #[arg(long, value_name = "BYTES", value_parser = s::SHARED_VALUE_BYTES.parser(), help_heading = STATE, hide_short_help = true, help = s::SHARED_VALUE_BYTES.help())]
     pub shared_value_bytes: Option<u64>,
+}
+
+/// Takes any text: what is wrong with a URL is told later, in words that don't repeat it.
+#[allow(clippy::unnecessary_wraps, reason = "the shape of a value parser")]
+fn hidden(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
 }

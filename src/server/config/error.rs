@@ -86,6 +86,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: KeyFileError,
     },
+    /// A secret where everybody can read it.
+    #[error(
+        "the URL from --broker-url holds a password or a token, and everybody on this machine can \
+         read a command line: leave it out there and set AUTOVIA_BROKER_PASSWORD or \
+         --broker-password-file (for a token AUTOVIA_BROKER_TOKEN or --broker-token-file), or put \
+         the whole URL into AUTOVIA_BROKER_URL"
+    )]
+    SecretInCommandLine,
     /// Values that are each allowed, but not together.
     #[error("{0}")]
     Combination(String),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::ConfigError;
+use super::layers::shown_of;
 use super::nearest::nearest;
 use super::setting::Problem;
 use super::settings::{CONFIG, SETTINGS};
@@ -110,7 +111,7 @@ impl File {
                 name,
                 Entry {
                     line,
-                    written: shown(text.get(value.span()).unwrap_or_default()),
+                    written: shown_of(name, text.get(value.span()).unwrap_or_default()),
                     value: read(value.get_ref()),
                 },
             );

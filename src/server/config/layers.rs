@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::broker::shown_url;
 use super::error::ConfigError;
 use super::file::{Entry, File};
 use super::nearest::nearest;
 use super::origin::Origin;
-use super::setting::{ENV_PREFIX, Number, Problem, env_name};
+use super::setting::{ENV_PREFIX, Number, Problem, Text, env_name};
 use super::settings as s;
 use super::surroundings::Surroundings;
 use super::value::{TrustedOrigin, parse_switch, shown};
+use crate::secret::Secret;
 
 const KUBERNETES_HINT: &str = "Kubernetes sets it for a Service that is named autovia: \
      put `enableServiceLinks: false` into the pod's spec, or give the Service another name";
@@ -50,7 +52,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    fn switch(self) -> Result<bool, Problem> {
+    pub(super) fn switch(self) -> Result<bool, Problem> {
         match self {
             Self::Env(text) => parse_switch(text),
             Self::File(entry) => entry.switch(),
@@ -106,7 +108,11 @@ impl<'a> Layers<'a> {
         let (shown_value, origin, parsed) = if let Some(value) = flag {
             (String::new(), Origin::Flag(name), Ok(value))
         } else if let Some(value) = self.environment.get(name) {
-            (shown(value), Origin::Env(name), parse(Said::Env(value)))
+            (
+                shown_of(name, value),
+                Origin::Env(name),
+                parse(Said::Env(value)),
+            )
         } else if let Some(file) = &self.file
             && let Some(entry) = file.get(name)
         {
@@ -190,6 +196,34 @@ impl<'a> Layers<'a> {
             .unwrap_or(false))
     }
 
+    /// A text that `check` lets through. Flags are checked too: an app may have filled them in.
+    pub(super) fn text(
+        &mut self,
+        text: &Text,
+        flag: Option<String>,
+        check: fn(&str) -> Result<String, Problem>,
+    ) -> Result<Option<String>, ConfigError> {
+        if let Some(value) = &flag {
+            check(value).map_err(|problem| ConfigError::Value {
+                value: shown(value),
+                origin: Box::new(Origin::Flag(text.name)),
+                problem,
+            })?;
+        }
+        self.pick(text.name, flag, |said| check(said.text()?))
+    }
+
+    /// A secret, which has no flag. A line end belongs to whoever wrote it, not to the secret.
+    pub(super) fn secret(&mut self, text: &Text) -> Result<Option<Secret<String>>, ConfigError> {
+        self.pick(text.name, None, |said| {
+            let secret = said.text()?.trim_end_matches(['\r', '\n']);
+            if secret.is_empty() {
+                return Err(Problem("not a secret but empty".to_owned()));
+            }
+            Ok(Secret::new(secret.to_owned()))
+        })
+    }
+
     /// A path; one from the file is meant from the file's own folder.
     pub(super) fn path(
         &mut self,
@@ -229,6 +263,19 @@ impl<'a> Layers<'a> {
                 .collect()
         })?;
         Ok(picked.unwrap_or_default())
+    }
+}
+
+/// A value as an error may repeat it.
+pub(super) fn shown_of(name: &str, value: &str) -> String {
+    let secret =
+        |setting: &s::Setting| matches!(setting, s::Setting::Secret(text) if text.name == name);
+    if name == s::BROKER_URL.name {
+        shown_url(value)
+    } else if s::SETTINGS.iter().any(secret) {
+        "…".to_owned()
+    } else {
+        shown(value)
     }
 }
 

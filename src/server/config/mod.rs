@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod broker;
 mod checks;
 mod error;
 mod file;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 pub use crate::secret::Secret;
 pub use args::ServerArgs;
+pub use broker::BrokerOptions;
 pub use error::{ConfigError, USAGE_EXIT_CODE};
 pub use listen::{ListenError, START_EXIT_CODE};
 pub use origin::Origin;
@@ -39,7 +41,7 @@ pub use session_keys::{
 };
 pub use setting::{ENV_PREFIX, Number, Problem, Text, env_name};
 pub use surroundings::{Cpus, Surroundings, ThisProcess};
-pub use value::{BrokerKind, LogFilter, LogFormat, TrustedOrigin};
+pub use value::{BrokerKind, LogFilter, LogFormat, ReadyWhen, TrustedOrigin};
 
 /// The configuration of a server, checked, in plain values.
 ///
@@ -65,6 +67,12 @@ pub struct Config {
     pub dev: bool,
     /// What carries broadcasts.
     pub broker: BrokerKind,
+    /// How that broker is reached; empty unless it is redis or nats.
+    pub broker_options: BrokerOptions,
+    /// CPU of the link shard; `None` is any.
+    pub link_core: Option<usize>,
+    /// When `/_ready` says yes.
+    pub ready_when: ReadyWhen,
     /// Folder of template files.
     pub template_dir: Option<PathBuf>,
     /// Keys that sign session ids; without them, the server draws one.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use super::Config;
 use super::args::ServerArgs;
+use super::broker;
 use super::checks;
 use super::error::ConfigError;
 use super::layers::{Layers, to_size};
 use super::session_keys::{SessionKeys, parse_session_keys};
+use super::setting::Problem;
 use super::settings as s;
 use super::surroundings::{Surroundings, ThisProcess};
 use super::value::{BrokerKind, LogFilter, parse_choice};
@@ -43,7 +45,7 @@ impl ServerArgs {
 
 fn pick_all(
     layers: &mut Layers<'_>,
-    a: ServerArgs,
+    mut a: ServerArgs,
     config: Option<PathBuf>,
 ) -> Result<Config, ConfigError> {
     let cpus = layers.world.cpus();
@@ -51,6 +53,16 @@ fn pick_all(
         Some(shards) => to_size(shards),
         None => cpus.usable.clamp(1, to_size(s::SHARDS.max)),
     };
+    let mut warnings = Vec::new();
+    let unsaid = match shards {
+        1 => BrokerKind::Memory,
+        _ => BrokerKind::Mesh,
+    };
+    let (broker, broker_options) = broker::pick(layers, &mut a, unsaid, &mut warnings)?;
+    let ready_when = layers.pick(s::READY_WHEN.name, a.ready_when, |said| {
+        parse_choice(said.text()?)
+    })?;
+    let link_core = pick_link_core(layers, a.link_core, &cpus.allowed)?;
     let host = layers.pick(s::HOST.name, a.host, |said| Ok(said.text()?.to_owned()))?;
     let log_level = layers.pick(s::LOG_LEVEL.name, a.log_level, |said| {
         LogFilter::parse(said.text()?)
@@ -58,12 +70,10 @@ fn pick_all(
     let log_format = layers.pick(s::LOG_FORMAT.name, a.log_format, |said| {
         parse_choice(said.text()?)
     })?;
-    let broker = layers.pick(s::BROKER.name, a.broker, |said| parse_choice(said.text()?))?;
     let template_dir = layers.path(s::TEMPLATE_DIR.name, a.template_dir)?;
     if let Some(folder) = &template_dir {
         check_folder(layers, folder)?;
     }
-    let mut warnings = Vec::new();
     let session_keys = layers
         .path(s::SESSION_KEY_FILE.name, a.session_key_file)?
         .map(|path| read_keys(layers, &path, &mut warnings))
@@ -80,10 +90,10 @@ fn pick_all(
         log_level: log_level.unwrap_or_default(),
         log_format: log_format.unwrap_or_default(),
         dev: layers.switch(s::DEV.name, a.dev)?,
-        broker: broker.unwrap_or(match shards {
-            1 => BrokerKind::Memory,
-            _ => BrokerKind::Mesh,
-        }),
+        broker,
+        broker_options,
+        link_core,
+        ready_when: ready_when.unwrap_or_default(),
         template_dir,
         session_keys,
         secure_cookie: layers.switch(s::SECURE_COOKIE.name, a.secure_cookie)?,
@@ -118,6 +128,38 @@ fn pick_all(
     };
     resolved.origins = std::mem::take(&mut layers.origins);
     Ok(resolved)
+}
+
+fn pick_link_core(
+    layers: &mut Layers<'_>,
+    flag: Option<u64>,
+    allowed: &[usize],
+) -> Result<Option<usize>, ConfigError> {
+    let Some(cpu) = layers.number(&s::LINK_CORE, flag)?.map(to_size) else {
+        return Ok(None);
+    };
+    if allowed.contains(&cpu) {
+        return Ok(Some(cpu));
+    }
+    Err(ConfigError::Value {
+        value: cpu.to_string(),
+        origin: Box::new(layers.origin(s::LINK_CORE.name)),
+        problem: Problem(format!(
+            "not a CPU that this process may use, which are {}; the default is {}",
+            ranges(allowed),
+            s::LINK_CORE.default_shown()
+        )),
+    })
+}
+
+/// Numbers in rising order, short: `0-3, 8`.
+fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|before, after| before + 1 == *after);
+    let runs = runs.map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => run.iter().map(usize::to_string).collect(),
+    });
+    runs.collect::<Vec<_>>().join(", ")
 }
 
 fn check_folder(layers: &Layers<'_>, folder: &Path) -> Result<(), ConfigError> {

@@ -189,6 +189,27 @@ impl Text {
     }
 }
 
+/// One row of the table of options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// A number with bounds.
+    Number(&'static Number),
+    /// Anything else.
+    Text(&'static Text),
+    /// A secret: it has no flag, since everybody can read a command line, and no error shows it.
+    Secret(&'static Text),
+}
+
+impl Setting {
+    /// Name of the flag (without `--`) and of the TOML key.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Number(number) => number.name,
+            Self::Text(text) | Self::Secret(text) => text.name,
+        }
+    }
+}
+
 fn help_line(name: &str, what: &str, default: &str) -> String {
     format!("{what} [default: {default}] [env: {}]", env_name(name))
 }

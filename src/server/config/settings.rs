@@ -3,6 +3,11 @@
 //! Numbers that bound something are the limits of the server; whoever enforces one names it in
 //! its error by [`Number::limit_text`].
 
+mod broker;
+
+pub use super::setting::Setting;
+pub use broker::*;
+
 use super::setting::{Number, Text};
 
 /// Smallest value of a table row, in bytes: one word.
@@ -323,33 +328,6 @@ pub const TEMPLATE_DIR: Text = Text::new(
     "folder of the files that page.template names",
 );
 
-/// What relays broadcasts.
-pub const BROKER: Text = Text::new(
-    "broker",
-    "memory, mesh",
-    "memory with one shard, else mesh",
-    "what carries broadcasts between shards",
-);
-
-/// One row of the table of options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
-    /// A number with bounds.
-    Number(&'static Number),
-    /// Anything else.
-    Text(&'static Text),
-}
-
-impl Setting {
-    /// Name of the flag (without `--`) and of the TOML key.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Number(number) => number.name,
-            Self::Text(text) => text.name,
-        }
-    }
-}
-
 /// All options, in the order in which help and docs show them.
 pub const SETTINGS: &[Setting] = &[
     Setting::Number(&SHARDS),
@@ -360,6 +338,23 @@ pub const SETTINGS: &[Setting] = &[
     Setting::Text(&LOG_FORMAT),
     Setting::Text(&DEV),
     Setting::Text(&BROKER),
+    Setting::Text(&BROKER_URL),
+    Setting::Text(&BROKER_CHANNEL),
+    Setting::Text(&BROKER_SUBJECT),
+    Setting::Text(&BROKER_USERNAME),
+    Setting::Secret(&BROKER_PASSWORD),
+    Setting::Text(&BROKER_PASSWORD_FILE),
+    Setting::Secret(&BROKER_TOKEN),
+    Setting::Text(&BROKER_TOKEN_FILE),
+    Setting::Text(&BROKER_CREDS_FILE),
+    Setting::Text(&BROKER_NKEY_FILE),
+    Setting::Text(&BROKER_TLS),
+    Setting::Text(&BROKER_TLS_FIRST),
+    Setting::Text(&BROKER_CA_FILE),
+    Setting::Text(&BROKER_CERT_FILE),
+    Setting::Text(&BROKER_KEY_FILE),
+    Setting::Number(&LINK_CORE),
+    Setting::Text(&READY_WHEN),
     Setting::Text(&TEMPLATE_DIR),
     Setting::Text(&SESSION_KEY_FILE),
     Setting::Text(&SECURE_COOKIE),

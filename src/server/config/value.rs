@@ -29,6 +29,21 @@ pub enum BrokerKind {
     Memory,
     /// Rings between the shards of this process.
     Mesh,
+    /// Redis between processes, the rings within each.
+    Redis,
+    /// NATS between processes, the rings within each.
+    Nats,
+}
+
+/// When `/_ready` says yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[non_exhaustive]
+pub enum ReadyWhen {
+    /// As long as the pages of this process work, with or without its link.
+    #[default]
+    Serving,
+    /// Only while the link to the other nodes works too.
+    Link,
 }
 
 /// What is logged: a level, or `tracing` directives; known to be well formed.
@@ -336,7 +351,7 @@ mod tests {
             parse_choice::<BrokerKind>("memroy")
                 .unwrap_err()
                 .to_string(),
-            "not one of memory, mesh (did you mean memory?)"
+            "not one of memory, mesh, redis, nats (did you mean memory?)"
         );
         assert_eq!(
             parse_choice::<LogFormat>("xml").unwrap_err().to_string(),

@@ -1,5 +1,7 @@
 //! The configuration as its users meet it, in a world of the test's making.
 
+mod broker;
+mod broker_secrets;
 mod precedence;
 mod table;
 mod texts;

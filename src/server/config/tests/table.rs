@@ -6,6 +6,13 @@ use super::super::setting::{Number, Text, env_name};
 use super::super::settings::{self, SETTINGS, Setting};
 use super::{App, KEY, World, resolve};
 
+/// The options that a command line can have, which everybody can read: all but the secrets.
+fn with_flag() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS
+        .iter()
+        .filter(|setting| !matches!(setting, Setting::Secret(_)))
+}
+
 #[test]
 fn the_table_of_options_is_the_command_line() {
     let command = App::command();
@@ -14,7 +21,7 @@ fn the_table_of_options_is_the_command_line() {
         .filter_map(|argument| argument.get_long())
         .filter(|long| *long != "database")
         .collect();
-    let mut names: Vec<_> = SETTINGS.iter().map(Setting::name).collect();
+    let mut names: Vec<_> = with_flag().map(Setting::name).collect();
     flags.sort_unstable();
     names.sort_unstable();
     assert_eq!(flags, names);
@@ -23,13 +30,29 @@ fn the_table_of_options_is_the_command_line() {
 #[test]
 fn help_tells_each_default_and_variable() {
     let help = App::command().term_width(0).render_long_help().to_string();
-    for setting in SETTINGS {
+    for setting in with_flag() {
         let default = match setting {
             Setting::Number(number) => number.default_shown(),
-            Setting::Text(text) => text.default.to_owned(),
+            Setting::Text(text) | Setting::Secret(text) => text.default.to_owned(),
         };
         let tail = format!("[default: {default}] [env: {}]", env_name(setting.name()));
         assert!(help.contains(&tail), "--{}: {tail}\n{help}", setting.name());
+    }
+}
+
+#[test]
+fn help_has_a_heading_for_the_broker() {
+    let mut command = App::command();
+    for help in [command.render_help(), command.render_long_help()] {
+        let help = help.to_string();
+        let (_, options) = help.split_once("\nBroker:\n").unwrap();
+        let end = options.find("\n\nSessions and origins:").unwrap();
+        let options = &options[..end];
+        for flag in ["--broker <", "--broker-url", "--broker-password-file"] {
+            assert!(options.contains(flag), "{flag}: {help}");
+        }
+        assert!(options.contains("AUTOVIA_BROKER_PASSWORD takes"), "{help}");
+        assert!(!help.contains("--broker-password <"), "{help}");
     }
 }
 
@@ -88,7 +111,7 @@ fn options_table() -> String {
     for setting in SETTINGS {
         let (value, default, what) = match setting {
             Setting::Number(number) => number_cells(number),
-            Setting::Text(text) => text_cells(text),
+            Setting::Text(text) | Setting::Secret(text) => text_cells(text),
         };
         let name = setting.name();
         let key = if name == settings::CONFIG.name {
@@ -96,8 +119,12 @@ fn options_table() -> String {
         } else {
             format!("`{name}`")
         };
+        let flag = match setting {
+            Setting::Secret(_) => "–".to_owned(),
+            _ => format!("`--{name}`"),
+        };
         table += &format!(
-            "| `--{name}` | `{}` | {key} | {value} | {default} | {what} |\n",
+            "| {flag} | `{}` | {key} | {value} | {default} | {what} |\n",
             env_name(name)
         );
     }

@@ -42,7 +42,7 @@ fn a_bad_value_is_told_with_origin_bounds_and_default() {
     let world = World::new().env("AUTOVIA_BROKER", "mash");
     assert_eq!(
         error(&[], &world),
-        "`mash` from AUTOVIA_BROKER is not one of memory, mesh (did you mean mesh?)"
+        "`mash` from AUTOVIA_BROKER is not one of memory, mesh, redis, nats (did you mean mesh?)"
     );
     let world = World::new().env("AUTOVIA_DEV", "maybe");
     assert_eq!(
