@@ -14,6 +14,7 @@ mod mesh;
 pub(crate) mod node;
 mod peers;
 mod pending;
+mod redis;
 pub(crate) mod room;
 mod secret;
 pub(crate) mod supervisor;
@@ -28,5 +29,6 @@ pub use link::{
 };
 pub use memory::InMemoryBroker;
 pub use mesh::MeshBroker;
+pub use redis::RedisBroker;
 pub use secret::SecretSource;
 pub use url::BrokerUrlError;

@@ -86,6 +86,12 @@ impl Subscription {
         }
     }
 
+    /// Which kind of channel it is.
+    #[must_use]
+    pub fn channels(&self) -> Channels {
+        self.channels
+    }
+
     /// Appends the command that asks for it.
     pub fn request(&self, out: &mut Vec<u8>) {
         let subscribe = self.channels.words().subscribe.as_bytes();
