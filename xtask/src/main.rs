@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod fuzz;
 mod mutants;
 mod rules;
 mod test;
@@ -15,9 +16,11 @@ usage: cargo xtask <task>
 
 tasks:
   test [--quick]   install what the tests need, then format, lints, docs, tests, models, checks
-                   (--quick leaves out docs, loom models and mutants)
+                   (--quick leaves out docs, loom models, mutants and fuzzers)
   mutants [...]    weaken one ordering or check of shards/ at a time and expect a model to fail
                    (--list, --all, --sample N, or names)
+  fuzz [...]       run each target of tests/fuzz for a minute
+                   (--seconds N, --keep, --repeat TARGET FILE, or names of targets)
   setup            only install what the tests need
 ";
 
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((task, rest)) if task == "test" => test::run(rest),
         Some((task, rest)) if task == "mutants" => mutants::run(rest),
+        Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, [])) if task == "setup" => test::setup(),
         Some((task, _)) if task == "help" || task == "--help" => {
             print!("{USAGE}");

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use crate::rules;
+use crate::{fuzz, rules};
 
 /// Programs that tests start, each with the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
+    // The fuzzers' engine is C++.
+    ("c++", "g++"),
     ("redis-server", "redis-server"),
     ("nats-server", "nats-server"),
     ("chromium", "chromium"),
@@ -51,7 +53,10 @@ fn check_list(report: &mut Report, quick: bool) -> Result<(), String> {
     let root = workspace_root()?;
     report.step("programs that the tests start", install_programs)?;
     report.step("format", || {
-        run_command(cargo(&root).args(["fmt", "--all", "--check"]))
+        run_command(cargo(&root).args(["fmt", "--all", "--check"]))?;
+        // The fuzz targets are a workspace of their own.
+        let manifest = "tests/fuzz/Cargo.toml";
+        run_command(cargo(&root).args(["fmt", "--manifest-path", manifest, "--check"]))
     })?;
     report.step("atomics only in shards/", || {
         rules::atomics_have_one_home(&root)
@@ -96,6 +101,7 @@ fn check_list(report: &mut Report, quick: bool) -> Result<(), String> {
         report.step("a sample of mutants", || {
             run_command(cargo(&root).args(["xtask", "mutants", "--sample", MUTANTS_SAMPLE]))
         })?;
+        report.step("fuzzers, a minute each", fuzz::all)?;
     }
     Ok(())
 }
@@ -180,13 +186,13 @@ fn count(result: &str, word: &str) -> u64 {
         .unwrap_or(0)
 }
 
-fn cargo(root: &Path) -> Command {
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     command
 }
 
-fn workspace_root() -> Result<PathBuf, String> {
+pub(crate) fn workspace_root() -> Result<PathBuf, String> {
     let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let root = here.as_deref().and_then(Path::parent).map(Path::to_owned);
     root.ok_or_else(|| {

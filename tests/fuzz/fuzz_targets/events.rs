@@ -1,7 +1,9 @@
-//! Any text in every field of an event: the independent decoder sees one event with that text.
+//! Any text in every field of an event: two decoders, which share nothing with the encoder nor with
+//! each other, see one event with that text. And any bytes as a stream: they see the same in it.
 #![no_main]
 
-use autovia_fuzz::wire::sse::decode::Decoder;
+use autovia_fuzz::second_event_parser::{EventParser, Frame};
+use autovia_fuzz::wire::sse::decode::{Decoder, Event};
 use autovia_fuzz::wire::sse::{
     Elements, Mode, comment, patch_elements, patch_signals, retry, script,
 };
@@ -20,6 +22,36 @@ const MODES: [Mode; 8] = [
 
 fn seen(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+fn decode(bytes: &[u8]) -> (Decoder, Vec<Event>) {
+    let mut decoder = Decoder::new();
+    let mut events = Vec::new();
+    // Cut anywhere, CR LF too.
+    for piece in bytes.chunks(3) {
+        events.extend(decoder.feed(piece));
+    }
+    (decoder, events)
+}
+
+/// The second parser sees the same events and comments. It gives blocks without data too, which
+/// no browser sees, and knows no byte order mark.
+fn agree(bytes: &[u8], events: &[Event], comments: &[String]) {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let (mut others, mut remarks) = (Vec::new(), Vec::new());
+    for frame in EventParser::default().push(bytes) {
+        match frame {
+            Frame::Event(event) if !event.data.is_empty() => others.push(event),
+            Frame::Event(_) => {}
+            Frame::Comment(text) => remarks.push(text),
+        }
+    }
+    assert_eq!(remarks, comments);
+    assert_eq!(others.len(), events.len());
+    for (other, event) in others.iter().zip(events) {
+        assert_eq!(other.name, event.kind);
+        assert_eq!(other.data.join("\n"), event.data);
+    }
 }
 
 fuzz_target!(
@@ -44,16 +76,19 @@ fuzz_target!(
         retry(&mut out, 5);
         script(&mut out, id, text);
 
-        let mut decoder = Decoder::new();
-        let events = decoder.feed(&out);
+        let (mut decoder, events) = decode(&out);
         assert!(decoder.is_between_events());
+        let comments = decoder.take_comments();
+        agree(&out, &events, &comments);
+        assert_eq!(comments.join("\n"), seen(text));
         let [elements, signals, script] = events.as_slice() else {
             panic!("{} events instead of 3", events.len());
         };
         let last = id.map(|id| id.to_string()).unwrap_or_default();
         assert!(events.iter().all(|event| event.id == last));
         assert_eq!(decoder.retry_ms(), Some(5));
-        assert_eq!(decoder.take_comments().join("\n"), seen(text));
+        let (mut noise, found) = decode(text.as_bytes());
+        agree(text.as_bytes(), &found, &noise.take_comments());
         assert_eq!(elements.kind, "datastar-patch-elements");
         assert_eq!(
             elements.argument("selector"),
