@@ -246,3 +246,83 @@ fn a_member_goes_while_it_is_sent_to() {
         assert_eq!(Arc::strong_count(&parcel), 1);
     });
 }
+
+/// A member that goes without a flush: its bell still tells of what it sent.
+#[test]
+fn what_a_member_sent_is_heard_though_it_goes() {
+    with_preemptions(3, || {
+        let sleep = Sleep::default();
+        let (mut receiver, mut sender) = pair([&sleep, &Sleep::default()], tiny(1));
+        let thread = thread::spawn(move || {
+            sender.invalidate(0, scope(1));
+            drop(sender);
+        });
+        let mut got = Vec::new();
+        while got.is_empty() {
+            receiver.receive(|_, received| got.push(received));
+            if got.is_empty() {
+                rest(&mut receiver, &sleep);
+            }
+        }
+        assert_eq!(got, [Received::Invalidation(scope(1))]);
+        thread.join().unwrap();
+    });
+}
+
+/// A member goes while another sleeps until there is room in its lane.
+#[test]
+fn who_waits_for_room_is_woken_by_a_member_that_goes() {
+    with_preemptions(3, || {
+        let sleep = Sleep::default();
+        let (mut sender, receiver) = pair([&sleep, &Sleep::default()], tiny(4));
+        sender.invalidate(1, scope(1));
+        sender.invalidate(1, scope(2));
+        let thread = thread::spawn(move || drop(receiver));
+        while !sender.flush() {
+            if sender.may_sleep(|| true) {
+                // The flush before the sleep may have been the last one needed.
+                if !sender.flush() {
+                    sleep.sleep();
+                }
+                sender.woke();
+            }
+        }
+        thread.join().unwrap();
+        assert!(sender.is_gone(1));
+    });
+}
+
+/// The receiver hears of a third member and takes all wishes for room, before it hears of the one that
+/// is about to sleep until there is room.
+#[test]
+fn a_wish_for_room_is_not_spent_before_the_sleep() {
+    with_preemptions(3, || {
+        let (sleep, senders_sleep) = (Sleep::default(), Sleep::default());
+        let wakes = vec![sleep.wake(), senders_sleep.wake(), Box::new(|| ()) as Wake];
+        let mut ends = mesh::<u32>(wakes, tiny(1)).into_iter();
+        let (mut receiver, mut sender) = (ends.next().unwrap(), ends.next().unwrap());
+        let mut third = ends.next().unwrap();
+        third.invalidate(0, scope(3));
+        third.flush();
+        let thread = thread::spawn(move || {
+            for parcel in 1..=2 {
+                while sender.send(0, parcel).is_err() {
+                    rest(&mut sender, &senders_sleep);
+                }
+            }
+        });
+        let mut parcels = Vec::new();
+        while parcels.len() < 2 {
+            receiver.receive(|_, received| {
+                if let Received::Parcel(parcel) = received {
+                    parcels.push(parcel);
+                }
+            });
+            if parcels.len() < 2 {
+                rest(&mut receiver, &sleep);
+            }
+        }
+        assert_eq!(parcels, [1, 2]);
+        thread.join().unwrap();
+    });
+}

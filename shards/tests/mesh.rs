@@ -1,6 +1,7 @@
 //! The mesh beside a model of what each member has still to hear, its bounds, and threads that sleep.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Thread};
@@ -80,13 +81,97 @@ fn a_flush_rings_each_sleeper_once_and_only_who_was_sent_something() {
 fn sleep_is_refused_while_something_is_there() {
     let mut ends = mesh::<u32>(silent(2), small());
     ends[0].invalidate(1, scope(1));
+    assert!(ends[0].flush());
     assert!(!ends[1].may_sleep(|| true));
     assert_eq!(ends[1].receive(|_, _| ()), 1);
     assert!(!ends[1].may_sleep(|| false), "something else is there");
     assert!(ends[1].may_sleep(|| true));
     ends[1].woke();
     ends[0].send(1, 9).unwrap();
+    assert!(ends[0].flush());
     assert!(!ends[1].may_sleep(|| true));
+}
+
+/// The senders' bits lie in several words; each is found, and those that sent nothing are not looked at.
+#[test]
+fn each_of_many_senders_is_heard() {
+    const MEMBERS: usize = 131;
+    let mut ends = mesh::<u32>(silent(MEMBERS), small());
+    for round in 0..MEMBERS {
+        let senders = [0, 1, 62, 63, 64, 65, 127, 128, 129].map(|from| (from + round) % MEMBERS);
+        let to = (round + 130) % MEMBERS;
+        for &from in senders.iter().filter(|&&from| from != to) {
+            ends[from].invalidate(to, scope(from as u64));
+            assert!(ends[from].flush());
+        }
+        let mut heard = HashSet::new();
+        let count = ends[to].receive(|from, received| {
+            assert_eq!(received, Received::Invalidation(scope(from as u64)));
+            heard.insert(from);
+        });
+        assert_eq!((count, heard), (9, HashSet::from(senders)));
+        assert!(ends[to].may_sleep(|| true));
+        ends[to].woke();
+    }
+}
+
+/// The senders take turns at being first.
+#[test]
+fn no_sender_is_always_first() {
+    let mut ends = mesh::<u32>(silent(4), small());
+    let mut firsts = HashSet::new();
+    for _ in 0..4 {
+        for from in 1..4 {
+            ends[from].invalidate(0, scope(0));
+            ends[from].flush();
+        }
+        let mut order = Vec::new();
+        ends[0].receive(|from, _| order.push(from));
+        assert_eq!(order.len(), 3);
+        firsts.insert(order[0]);
+    }
+    assert_eq!(firsts, HashSet::from([1, 2, 3]));
+}
+
+#[test]
+fn what_a_panicking_callback_left_is_there_for_the_next() {
+    let (calls, mut wakes) = (Arc::new(AtomicUsize::new(0)), silent(3));
+    let counted = Arc::clone(&calls);
+    wakes[0] = Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut ends = mesh::<u32>(wakes, small());
+    for parcel in 0..2 {
+        ends[0].send(2, parcel).unwrap();
+    }
+    assert_eq!(ends[0].send(2, 2), Err(2));
+    ends[1].send(2, 3).unwrap();
+    ends[1].flush();
+    assert!(ends[0].may_sleep(|| true), "no room: sleep");
+    for parcel in [3, 0, 1] {
+        let receive = || {
+            ends[2].receive(|_, received| {
+                assert_eq!(received, Received::Parcel(parcel));
+                panic!("stop");
+            })
+        };
+        let stopped = catch_unwind(AssertUnwindSafe(receive)).unwrap_err();
+        assert_eq!(stopped.downcast_ref(), Some(&"stop"));
+    }
+    assert_eq!(ends[2].receive(|_, _| ()), 0);
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "told of room");
+    assert!(ends[2].may_sleep(|| true));
+}
+
+#[test]
+fn what_a_member_sent_is_heard_though_it_is_gone() {
+    let mut ends = mesh::<u32>(silent(2), small());
+    ends[1].invalidate(0, scope(1));
+    ends[1].send(0, 2).unwrap();
+    drop(ends.pop());
+    assert!(!ends[0].may_sleep(|| true));
+    assert_eq!(ends[0].receive(|_, _| ()), 2);
+    assert!(ends[0].is_gone(1));
 }
 
 #[test]
@@ -96,6 +181,7 @@ fn a_full_parcel_lane_gives_back_and_room_keeps_its_sender_awake_once() {
     ends[0].send(1, 2).unwrap();
     assert_eq!(ends[0].send(1, 3), Err(3));
     assert!(ends[0].may_sleep(|| true), "no room: sleep");
+    ends[0].woke();
     let mut got = Vec::new();
     ends[1].receive(|from, parcel| got.push((from, parcel)));
     assert_eq!(got, [(0, Received::Parcel(1)), (0, Received::Parcel(2))]);
