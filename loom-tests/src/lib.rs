@@ -1,10 +1,15 @@
-//! Loom models of `autovia-shards`: each file of `tests/` holds those of one structure.
+//! Models of `autovia-shards`: each file of `tests/` holds those of one structure, for loom;
+//! `tests/shuttle.rs` those of four and more threads, for shuttle.
 //!
-//! They are empty without `--cfg loom`:
+//! They are empty without a `--cfg`:
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p loom-tests --release
+//! RUSTFLAGS="--cfg shuttle" cargo test -p loom-tests --release
 //! ```
+//!
+//! Shuttle takes schedules at random and knows no orderings: it finds a step that is missing or in the
+//! wrong place among many threads. Loom takes every schedule of few.
 //!
 //! A model states how many preemptions loom may try: all (`every_schedule`), or at most so many
 //! (`with_preemptions`) where all would take hours. What loom says about memory orderings within a
@@ -18,7 +23,7 @@
 
 #[cfg(loom)]
 mod models {
-    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::sync::Arc;
 
     /// Runs `model` under every schedule, and prints how many those are (`-- --nocapture`).
     pub fn every_schedule(model: impl Fn() + Send + Sync + 'static) {
@@ -89,6 +94,14 @@ mod models {
         let name = std::thread::current().name().map(str::to_owned);
         println!("{}: {runs} runs", name.as_deref().unwrap_or("model"));
     }
+}
+
+#[cfg(any(loom, shuttle))]
+mod sleep {
+    #[cfg(loom)]
+    use loom::sync::{Arc, Condvar, Mutex};
+    #[cfg(not(loom))]
+    use shuttle::sync::{Arc, Condvar, Mutex};
 
     /// A thread's sleep that a wake callback ends, like a read of an eventfd: a wake that comes before
     /// the sleep ends it at once. (Loom's `park` forgets such a wake, and its `unpark` also ends a
@@ -117,5 +130,45 @@ mod models {
     }
 }
 
+#[cfg(shuttle)]
+mod many {
+    use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+    use shuttle::{Config, MaxSteps, Runner};
+
+    /// How often PCT takes the thread that runs off its core, besides where that has to wait.
+    const PCT_DEPTH: usize = 4;
+    /// A run that takes more steps does not end.
+    const STEPS_MAX: usize = 200_000;
+
+    /// Runs `model` under so many random schedules, half of them by PCT, which lets one thread run
+    /// until it waits and interrupts it in few places. The same ones each time, unless `SHUTTLE_SEED`
+    /// (a number) says otherwise.
+    pub fn at_random(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
+        let seed = std::env::var("SHUTTLE_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or(2);
+        let model = std::sync::Arc::new(model);
+        let half = schedules / 2;
+        run(RandomScheduler::new_from_seed(seed, half), &model);
+        run(PctScheduler::new_from_seed(seed, PCT_DEPTH, half), &model);
+    }
+
+    fn run<M: Fn() + Send + Sync + 'static>(
+        scheduler: impl Scheduler + 'static,
+        model: &std::sync::Arc<M>,
+    ) {
+        let mut config = Config::new();
+        config.silence_warnings = true;
+        config.max_steps = MaxSteps::FailAfter(STEPS_MAX);
+        let model = std::sync::Arc::clone(model);
+        Runner::new(scheduler, config).run(move || model());
+    }
+}
+
+#[cfg(shuttle)]
+pub use many::at_random;
 #[cfg(loom)]
-pub use models::{Sleep, every_schedule, race, with_preemptions};
+pub use models::{every_schedule, race, with_preemptions};
+#[cfg(any(loom, shuttle))]
+pub use sleep::Sleep;

@@ -1,12 +1,15 @@
-//! The only door to atomics, cells and locks: the standard library's, or loom's under `--cfg loom`.
+//! The only door to atomics, cells and locks: the standard library's, or a checker's under its `--cfg`.
 //!
-//! Nothing else in this crate names `std::sync` or `loom`, so the models run the code that ships.
+//! | cfg | who | what it sees |
+//! |---|---|---|
+//! | `loom` | every schedule of two or three threads, every store that a load may read | all |
+//! | `shuttle` | random schedules of four and more threads | atomics, locks; orderings count as SeqCst |
+//! | `tsan` | ThreadSanitizer on real threads | all but fences |
+//!
+//! Nothing else in this crate names `std::sync`, `loom` or `shuttle`, so they run the code that ships.
 
 #[cfg(not(loom))]
-mod real {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
-
+mod cell {
     /// `core::cell::UnsafeCell` with loom's interface, so that loom can watch every access.
     pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
@@ -20,6 +23,16 @@ mod real {
             f(self.0.get())
         }
     }
+}
+
+#[cfg(not(any(loom, shuttle)))]
+mod real {
+    pub(crate) use super::cell::UnsafeCell;
+    #[cfg(tsan)]
+    pub(crate) use super::tsan::{Arc, Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+    #[cfg(not(tsan))]
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
     /// Waits a moment for another thread; gives the core away now and then.
     #[inline]
@@ -50,14 +63,26 @@ mod real {
     use super::Line;
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod real {
-    pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+    #[cfg(not(loom))]
+    pub(crate) use super::cell::UnsafeCell;
+    #[cfg(loom)]
+    pub(crate) use loom::{
+        cell::UnsafeCell,
+        sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+        sync::{Arc, Mutex, MutexGuard},
+        thread::yield_now,
+    };
+    #[cfg(not(loom))]
+    pub(crate) use shuttle::{
+        sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+        sync::{Arc, Mutex, MutexGuard},
+        thread::yield_now,
+    };
 
     pub(crate) fn wait_a_moment(_round: u32) {
-        loom::thread::yield_now();
+        yield_now();
     }
 
     pub(crate) fn thread_hint() -> usize {
@@ -68,6 +93,9 @@ mod real {
         (0..count).map(|_| super::Line::default()).collect()
     }
 }
+
+#[cfg(tsan)]
+mod tsan;
 
 pub(crate) use real::*;
 use std::sync::PoisonError;
