@@ -292,11 +292,13 @@ fn choose_broker(
     apps: Option<Box<dyn Broker>>,
 ) -> Result<Box<dyn Broker>, StartError> {
     let said = *config.origin("broker") != Origin::Default;
-    let broker: Box<dyn Broker> = match (apps, config.broker) {
-        (Some(broker), _) if !said => broker,
-        (_, BrokerKind::Memory) => Box::new(InMemoryBroker),
-        (_, BrokerKind::Mesh) => Box::new(MeshBroker::default()),
+    let broker: Box<dyn Broker> = match (super::config::broker::build(config)?, apps) {
+        (Some(reaching), _) => reaching,
+        (None, Some(broker)) if !said => broker,
+        (None, _) if config.broker == BrokerKind::Memory => Box::new(InMemoryBroker),
+        (None, _) => Box::new(MeshBroker::default()),
     };
+    config.check_link(broker.reach())?;
     if broker.reach() == Reach::Shard && config.shards > 1 {
         return Err(StartError::App(format!(
             "{} carries broadcasts within one shard, this server has {}: give it another broker, or --shards 1",

@@ -1,6 +1,7 @@
 //! What is allowed by itself but not together, and what is allowed but probably not meant.
 
 use super::Config;
+use super::broker;
 use super::error::ConfigError;
 use super::origin::Origin;
 use super::setting::Number;
@@ -34,6 +35,8 @@ pub(super) fn fit_together(config: &mut Config) -> Result<(), ConfigError> {
         (&s::SHARED_ROWS, config.shared_rows),
         (&s::SHARED_VALUE_BYTES, config.shared_value_bytes),
     )?;
+    // The broker itself knows best what it takes; the server builds it again when it needs it.
+    broker::build(config)?;
     let warnings = warnings(config);
     config.warnings.extend(warnings);
     Ok(())

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod broker;
+pub(super) mod broker;
 mod checks;
 mod error;
 mod file;

@@ -3,6 +3,7 @@
 //!
 //! No secret is in a `Debug`, a warning or an error of this folder.
 
+mod build;
 mod checks;
 mod names;
 mod pick;
@@ -17,6 +18,7 @@ use super::value::ReadyWhen;
 use super::{Config, Secret};
 use crate::broker::{Reach, SecretSource};
 
+pub(in crate::server) use build::build;
 pub(super) use names::{parse_channel, parse_subject, parse_username};
 pub(super) use pick::pick;
 pub(super) use url::shown_url;

@@ -10,11 +10,13 @@ use super::super::value::{BrokerKind, shown};
 /// Longest unknown scheme that an error repeats, in bytes; a longer one is something else.
 const SCHEME_SHOWN_MAX_BYTES: usize = 16;
 
-const SCHEMES: [(&str, BrokerKind, bool); 6] = [
+const SCHEMES: [(&str, BrokerKind, bool); 8] = [
     ("redis", BrokerKind::Redis, false),
     ("rediss", BrokerKind::Redis, true),
     ("redis-sentinel", BrokerKind::Redis, false),
+    ("rediss-sentinel", BrokerKind::Redis, true),
     ("redis-cluster", BrokerKind::Redis, false),
+    ("rediss-cluster", BrokerKind::Redis, true),
     ("nats", BrokerKind::Nats, false),
     ("tls", BrokerKind::Nats, true),
 ];
@@ -85,7 +87,7 @@ pub(super) fn is_public(url: &str) -> bool {
 /// The schemes of a broker, for texts.
 pub(super) const fn schemes(kind: BrokerKind) -> &'static str {
     match kind {
-        BrokerKind::Redis => "redis://, rediss://, redis-sentinel:// or redis-cluster://",
+        BrokerKind::Redis => "redis://, redis-sentinel://, redis-cluster:// or the same with rediss",
         BrokerKind::Nats => "nats:// or tls://",
         BrokerKind::Memory | BrokerKind::Mesh => "none",
     }
@@ -164,7 +166,9 @@ mod tests {
             ("redis://h", BrokerKind::Redis, false),
             ("REDISS://h", BrokerKind::Redis, true),
             ("redis-sentinel://h/m", BrokerKind::Redis, false),
+            ("rediss-sentinel://h/m", BrokerKind::Redis, true),
             ("redis-cluster://h,i", BrokerKind::Redis, false),
+            ("rediss-cluster://h,i", BrokerKind::Redis, true),
             ("nats://h", BrokerKind::Nats, false),
             ("tls://h", BrokerKind::Nats, true),
         ] {

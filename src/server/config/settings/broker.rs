@@ -13,7 +13,7 @@ pub const BROKER: Text = Text::new(
 /// Where the broker is.
 pub const BROKER_URL: Text = Text::new(
     "broker-url",
-    "redis://, rediss://, nats:// or tls:// and host:port; redis-sentinel://host:port,…/master; redis-cluster://host:port,…",
+    "redis://host:port; redis-sentinel://host:port,…/master; redis-cluster://host:port,…; the same with rediss for TLS; nats://host:port,…; tls://host:port,…",
     "redis://127.0.0.1:6379 or nats://127.0.0.1:4222",
     "where redis or nats is; with a password in it only in the environment or the file, never as a flag",
 );
@@ -95,7 +95,7 @@ pub const BROKER_TLS: Text = Text::new(
     "broker-tls",
     "true, false",
     "by the scheme of broker-url, else false",
-    "connect to redis or nats by TLS; the certificate and its name are checked",
+    "insist on TLS to redis or nats; the certificate and its name are checked",
 );
 
 /// NATS: TLS before the server's first word.

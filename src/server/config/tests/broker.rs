@@ -49,6 +49,7 @@ fn the_broker_follows_from_the_scheme() {
         ("--broker-url rediss://h:1", BrokerKind::Redis),
         ("--broker-url redis-sentinel://h,i/m", BrokerKind::Redis),
         ("--broker-url redis-cluster://h,i", BrokerKind::Redis),
+        ("--broker-url rediss-cluster://h,i", BrokerKind::Redis),
         ("--broker-url nats://h,i", BrokerKind::Nats),
         ("--broker-url tls://h", BrokerKind::Nats),
         ("--broker redis --broker-url rediss://h", BrokerKind::Redis),
@@ -127,8 +128,8 @@ fn contradictions_are_told_word_by_word() {
         (
             "--broker redis --broker-url nats://h:1",
             "broker redis (from --broker) and broker-url nats://h:1 (from --broker-url) contradict \
-             each other: a URL of redis begins with redis://, rediss://, redis-sentinel:// or \
-             redis-cluster://; change one of them, or leave broker out, since the URL tells it",
+             each other: a URL of redis begins with redis://, redis-sentinel://, \
+             redis-cluster:// or the same with rediss; change one of them, or leave broker out, since the URL tells it",
         ),
         (
             "--broker redis --broker-subject a.b",
@@ -249,6 +250,11 @@ fn a_bad_url_or_name_is_told_with_what_is_allowed() {
             "`reds://h` from --broker-url is not a broker's URL",
         ),
         ("--broker-url reds://h", "(did you mean redis://?)"),
+        ("--broker-url redis://h:99999", "`redis://h:99999` from"),
+        ("--broker-url redis://h:99999", "no valid port: it is 1 to 65535"),
+        ("--broker-url redis-sentinel://h", "ends with the master's name"),
+        ("--broker-url redis://h,i", "redis-cluster://"),
+        ("--broker-url redis://h?db=1", "has no ?"),
     ] {
         let text = refused(line);
         assert!(text.contains(said), "{line}: {text}");
