@@ -202,7 +202,7 @@ fn seat_all(
             Crossing::AllButSessions
         }
     };
-    let link_cpu = None;
+    let link_cpu = config.link_core;
     let link = linked.then(|| Arc::new(Board::new(1, counters::link::COUNTERS)));
     let node_id = NodeId(u64::from_le_bytes(random::bytes()));
     let common = Arc::new(Common {
