@@ -133,7 +133,8 @@ fn reason_of(error: &rustls::Error) -> BrokerError {
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
                 "the broker's certificate is for another name than the one that was dialled"
             }
-            Bad::UnknownIssuer => {
+            // A bad signature: another CA of the same name.
+            Bad::UnknownIssuer | Bad::BadSignature => {
                 "the broker's certificate is not signed by a CA that is trusted here: check the CA file"
             }
             Bad::Revoked => "the broker's certificate is revoked",

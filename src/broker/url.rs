@@ -68,13 +68,6 @@ pub(crate) struct BrokerUrl {
     pub path: Option<String>,
 }
 
-/// Whether a URL holds a user name or a password; for places that everyone can read.
-pub(crate) fn holds_secret(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    // A password may hold a `/` that should have been encoded: better to refuse one too many.
-    rest.contains('@')
-}
-
 /// Takes `url` apart; `schemes` are those that the broker knows, `allowed` is how they are told.
 pub(crate) fn parse(
     url: &str,
@@ -194,7 +187,8 @@ mod tests {
     #[test]
     fn good_urls() {
         type Server = (&'static str, Option<u16>);
-        let cases: [(&str, Option<&str>, Option<&str>, &[Server], Option<&str>); 8] = [
+        type Text = Option<&'static str>;
+        let cases: [(&str, Text, Text, &[Server], Text); 8] = [
             ("redis://h", None, None, &[("h", None)], None),
             ("REDISS://h:1/", None, None, &[("h", Some(1))], None),
             ("redis://u@h", Some("u"), None, &[("h", None)], None),
@@ -265,11 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_and_never_shown() {
-        for url in ["redis://u:p@h", "redis://t@h", "redis://u:a/b@h", "u:p@h"] {
-            assert!(holds_secret(url), "{url}");
-        }
-        assert!(!holds_secret("redis://h:6379/0"));
+    fn secrets_are_not_shown() {
         let parsed = parsed("redis://geheim1:geheim2@h").expect("it is good");
         assert!(!format!("{parsed:?}").contains("geheim"), "{parsed:?}");
     }

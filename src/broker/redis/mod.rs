@@ -9,6 +9,8 @@ mod connection;
 mod halves;
 mod login;
 mod sentinel;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -137,11 +137,16 @@ fn of_three(frame: Frame3) -> Value {
         Frame3::Null => Value::Null,
         Frame3::Array { data, .. } => Value::List(list(data)),
         Frame3::Push { data, .. } => Value::Push(list(data)),
-        Frame3::Map { data, .. } => Value::List(
-            data.into_iter()
-                .flat_map(|(key, value)| [of_three(key), of_three(value)])
-                .collect(),
-        ),
+        Frame3::Map { data, .. } => {
+            let mut pairs: Vec<[Value; 2]> = data
+                .into_iter()
+                .map(|(key, value)| [of_three(key), of_three(value)])
+                .filter(|[key, _]| key.as_text().is_some())
+                .collect();
+            // The decoder keeps no order.
+            pairs.sort_by(|one, other| one[0].as_text().cmp(&other[0].as_text()));
+            Value::List(pairs.into_iter().flatten().collect())
+        }
         _ => Value::Other,
     }
 }

@@ -9,7 +9,7 @@ pub enum Value {
     Number(i64),
     /// Nothing.
     Null,
-    /// An array; a map as its keys and values in turn.
+    /// An array; a map as its keys and values in turn, in the order of the keys, which are texts.
     List(Vec<Value>),
     /// What the server says by itself.
     Push(Vec<Value>),

@@ -8,18 +8,22 @@
 #![forbid(unsafe_code)]
 
 mod browser;
+mod ca;
 mod connection;
 mod deadline;
 mod event;
+mod folder;
 mod html;
 mod http;
 mod page;
 mod process;
 mod proxy;
+mod redis;
 mod server;
 mod stream;
 
 pub use browser::{Browser, Key, Window};
+pub use ca::{Authority, Certificate};
 pub use connection::Connection;
 pub use deadline::DEADLINE;
 pub use event::{Event, EventParser, Frame};
@@ -27,5 +31,6 @@ pub use html::{attribute_values, element_text, unescape};
 pub use http::{Client, Response};
 pub use page::{ActionRequest, Page};
 pub use proxy::{Cut, Direction, Flow, Proxy};
+pub use redis::{Redis, RedisCluster, RedisSentinels, Reply, RunningRedis};
 pub use server::{Output, Running, Server};
 pub use stream::Stream;

@@ -60,6 +60,15 @@ fn every_kind_of_reply() {
             "%1\r\n+role\r\n$6\r\nmaster\r\n",
             Value::List(vec![text("role"), text("master")]),
         ),
+        (
+            "%3\r\n+b\r\n:2\r\n+a\r\n:1\r\n:9\r\n:3\r\n",
+            Value::List(vec![
+                text("a"),
+                Value::Number(1),
+                text("b"),
+                Value::Number(2),
+            ]),
+        ),
         (">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$2\r\n{}\r\n", push),
     ] {
         assert_eq!(

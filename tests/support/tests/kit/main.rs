@@ -5,3 +5,4 @@ mod http;
 mod origin;
 mod process;
 mod proxy;
+mod redis;
