@@ -61,9 +61,15 @@ fn a_ninth_stream_replaces_the_oldest_once_in_a_while() {
 
 #[test]
 fn one_page_more_than_a_session_may_have_replaces_its_oldest_without_a_stream() {
+    for shards in SHARDS {
+        one_page_more(shards);
+    }
+}
+
+fn one_page_more(shards: usize) {
     // Given a browser that has as many pages as it may, of which the second has a stream,
     let server = probe()
-        .shards(1)
+        .shards(shards)
         .args(["--contexts-per-session", "3"])
         .start();
     let browser = server.client();

@@ -90,26 +90,26 @@ fn one_connection_serves_pages_actions_and_a_stream_of_every_shard() {
     for shards in SHARDS {
         // Given a proxy that sends everything through one connection, which one shard accepted.
         let server = probe_with(shards);
-        let client = server.client();
-        let mut connection = client.connect();
-        let mut contexts = BTreeMap::new();
-        while contexts.len() < shards {
+        let mut connection = server.client().connect();
+        let mut pages = BTreeMap::new();
+        while pages.len() < shards {
+            // Each page is another user's.
+            let client = server.client();
             connection
                 .write(&client.encode("GET", "/", &[], b""))
                 .unwrap();
             let page = connection.response(false).unwrap();
-            // The proxy's one user keeps the cookie.
             if let Some(cookie) = page.header("set-cookie") {
                 let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
                 client.set_cookie(name, value);
             }
-            contexts.insert(shard_of(&page), context_of(&page));
+            pages.insert(shard_of(&page), (client, context_of(&page)));
         }
         // When each of the pages is acted on, also several requests at once,
-        for context in contexts.values() {
+        for (client, context) in pages.values() {
             let two = [
-                act(&client, context, "add", json!([])),
-                act(&client, context, "add", json!([])),
+                act(client, context, "add", json!([])),
+                act(client, context, "add", json!([])),
             ];
             connection.write(&two.concat()).unwrap();
             // then each works, and in order.
@@ -118,10 +118,8 @@ fn one_connection_serves_pages_actions_and_a_stream_of_every_shard() {
         }
         assert!(connection.still_answers());
         // When the connection ends as the stream of a page on the last shard,
-        let query = format!(
-            "%7B%22via_ctx%22%3A%22{}%22%7D",
-            contexts[&small(shards - 1)]
-        );
+        let (client, context) = &pages[&small(shards - 1)];
+        let query = format!("%7B%22via_ctx%22%3A%22{context}%22%7D");
         let path = format!("/_sse?datastar={query}");
         connection
             .write(&client.encode("GET", &path, &[], b""))

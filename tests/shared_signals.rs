@@ -38,8 +38,8 @@ fn browsers_write_a_shared_input_for_all_members_of_its_scope() {
         // Given two tabs of one browser and a tab of another.
         let server = probe_with(shards);
         let browser = server.client();
-        let mine = Page::open_on(&browser, "/session", 0);
-        let sibling = Page::open_on(&browser, "/session", small(shards - 1));
+        let mine = Page::open(&browser, "/session");
+        let sibling = Page::open(&browser, "/session");
         let stranger = Page::open(&server.client(), "/session");
         let (mut beside, mut foreign) = (sibling.stream(), stranger.stream());
         // When one tab types a topic, then the other tab of its session gets it,

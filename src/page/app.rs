@@ -152,6 +152,17 @@ impl App {
         Ok(())
     }
 
+    /// As [`App::broadcast`], but on this node only: for what belongs to this process, such as a
+    /// picture of its own work.
+    ///
+    /// # Errors
+    /// None today; the result lets a tick end with it.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn broadcast_here(&self, scope: Scope) -> Result {
+        self.engine.broadcast_here(&scope);
+        Ok(())
+    }
+
     /// Values by key that all shards share.
     #[must_use]
     pub fn global(&self) -> &GlobalState {

@@ -24,6 +24,16 @@ struct Verdict {
 impl Engine {
     /// Invalidates `scope` here and, at the end of the turn, everywhere else.
     pub fn broadcast(&self, scope: &Scope) {
+        self.broadcast_here(scope);
+        if self.crossing.allows(scope) {
+            self.tell_others(|outgoing| {
+                outgoing.published.insert(scope.as_str().to_owned());
+            });
+        }
+    }
+
+    /// Invalidates `scope` on all shards of this node.
+    pub fn broadcast_here(&self, scope: &Scope) {
         self.invalidate(scope);
         let hash = self.scopes.borrow().hash(scope.as_str());
         self.tell_others(|outgoing| {
@@ -31,9 +41,6 @@ impl Engine {
                 outgoing.names.insert(scope.as_str().to_owned());
             } else {
                 outgoing.invalidations.insert((stale::RENDER, hash));
-            }
-            if self.crossing.allows(scope) {
-                outgoing.published.insert(scope.as_str().to_owned());
             }
         });
     }

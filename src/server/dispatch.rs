@@ -268,7 +268,12 @@ impl Shard {
         // site does not: a page that sets a cookie throws those before it out of the browser's
         // back/forward cache.
         let renew = known.is_none() || !comes_from_here(request);
-        let session = known.unwrap_or_else(|| self.common.keys.sign(random::bytes()));
+        // All pages of a session live on one shard, so that they can be counted.
+        let shards = config.shards;
+        let session = known.unwrap_or_else(|| {
+            let home = self.place();
+            self.common.keys.sign_at(home, shards, random::bytes())
+        });
         let set_cookie = renew.then(|| cookie::set_session(&session, config.secure_cookie));
         let theme = request
             .head
@@ -288,7 +293,7 @@ impl Shard {
             set_cookie,
             theme,
         };
-        self.carry(self.place(), Work::Page(work)).await
+        self.carry(session.home(shards), Work::Page(work)).await
     }
 
     /// Has `work` done on the shard `to`.

@@ -10,12 +10,10 @@
 //! balancer that takes `/_health` for readiness would send nobody anywhere when the broker goes;
 //! that is what `/_ready` is for.
 
+use super::config::ReadyWhen;
 use super::counters::{CONTEXTS, STREAMS};
 use super::shard::Shard;
 use crate::http::Response;
-
-/// Until the option is wired.
-const READY_NEEDS_LINK: bool = false;
 
 impl Shard {
     /// Answers `path`, if it is one of these.
@@ -35,7 +33,7 @@ impl Shard {
     fn ready(&self) -> Response {
         let status = if self.closing.get() {
             "draining"
-        } else if READY_NEEDS_LINK && !self.is_linked() {
+        } else if self.config().ready_when == ReadyWhen::Link && !self.is_linked() {
             "degraded"
         } else {
             "ok"

@@ -93,13 +93,11 @@ impl Shard {
             )
             .with("Retry-After", "5"));
         }
-        // A session's contexts are spread evenly, so each shard watches over its part of them.
-        let bound = config.contexts_per_session.div_ceil(config.shards);
         let open = self
             .engine
             .members_of(&crate::Scope::session(session))
             .len();
-        if open >= bound && !self.make_room_in_session(session) {
+        if open >= config.contexts_per_session && !self.make_room_in_session(session) {
             return Err(Response::line(429, format!(
                 "this browser has {} pages open, no more are allowed (the limit is --contexts-per-session)",
                 config.contexts_per_session

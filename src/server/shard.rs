@@ -210,7 +210,7 @@ impl Shard {
         !self.held.borrow().is_empty()
     }
 
-    /// Which shard a new context goes to: this one, unless it has clearly more than another.
+    /// Which shard a new session goes to: this one, unless it has clearly more than another.
     pub fn place(&self) -> usize {
         let board = &self.common.board;
         let live = |row| {

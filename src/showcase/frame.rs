@@ -85,6 +85,7 @@ pub fn site(here: Here, main: &impl Render, lane: Option<Html>) -> Markup {
         (main)
         footer.site-foot { div {
             @if let Some(lane) = lane { (lane) }
+            a href="/nodes" { "nodes" }
             a href="/_health" { "health" }
             span.num { "autovia " (env!("CARGO_PKG_VERSION")) }
         } }

@@ -7,6 +7,7 @@ mod demos;
 mod errors;
 mod frame;
 mod home;
+mod nodes;
 mod road;
 mod source;
 mod traffic;
@@ -50,6 +51,7 @@ pub fn site(chat_file: &Path) -> Result<impl Fn(&mut App) + Send + Sync + 'stati
     Ok(move |app: &mut App| {
         app.error_page(errors::error_page);
         home::mount(app, &road);
+        nodes::mount(app);
         app.page("/examples/counter", frame(COUNTER, counter::counter));
         for path in all_scopes::PATHS {
             app.page(path, frame(SCOPES, all_scopes::all_scopes));

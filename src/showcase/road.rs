@@ -68,7 +68,8 @@ pub fn watch(app: &mut App, road: &Arc<Road>) {
     let road = Arc::clone(road);
     app.every(STEP, async move |app| {
         if road.step(app) {
-            app.broadcast(scope!("site:road"))?;
+            // The picture is of this process: other nodes have their own.
+            app.broadcast_here(scope!("site:road"))?;
         }
         Ok(())
     });

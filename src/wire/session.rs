@@ -85,6 +85,22 @@ impl SessionKeys {
         }
     }
 
+    /// Makes a session id whose [home](SessionId::home) is `home`, of `shards`; of the randomness
+    /// 48 bits and a part of the other 16 are left.
+    #[must_use]
+    pub fn sign_at(&self, home: usize, shards: usize, mut random: [u8; RANDOM_BYTES]) -> SessionId {
+        let shards = u16::try_from(shards.max(1)).unwrap_or(u16::MAX);
+        let home = u16::try_from(home).unwrap_or(0) % shards;
+        let drawn = u16::from_le_bytes([random[0], random[1]]);
+        // The highest multiple of `shards` below what was drawn, one lower where the sum is too large.
+        let base = drawn - drawn % shards;
+        let chosen = base
+            .checked_add(home)
+            .unwrap_or_else(|| base - shards + home);
+        random[..2].copy_from_slice(&chosen.to_le_bytes());
+        self.sign(random)
+    }
+
     /// The session id of a cookie, or `None` when no key made it.
     ///
     /// An id that an older key made comes back as the first key would sign it: writing its cookie
@@ -130,6 +146,13 @@ impl SessionId {
             }
         }
         text
+    }
+
+    /// Where this session is at home, one of `shards`: all its pages live there, so that they can
+    /// be counted.
+    #[must_use]
+    pub fn home(&self, shards: usize) -> usize {
+        usize::from(u16::from_le_bytes([self.random[0], self.random[1]])) % shards.max(1)
     }
 
     /// What stands for this session in scope names: it tells sessions apart and tells nothing of
@@ -273,6 +296,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_session_is_at_home_where_it_was_made(shards in 1..=1024_usize, home: usize, random: [u8; 8]) {
+            let home = home % shards;
+            let id = keys(&[1]).sign_at(home, shards, random);
+            prop_assert_eq!(id.home(shards), home);
+            let rotated = keys(&[2, 1]).verify(&id.cookie_value()).unwrap();
+            prop_assert_eq!(rotated.home(shards), home);
+        }
+
         #[test]
         fn what_nobody_signed_is_unknown(text in "[0-9a-f]{32}") {
             prop_assert_eq!(keys(&[1, 2]).verify(&text), None);

@@ -58,15 +58,18 @@ impl Page {
         }
     }
 
-    /// Opens a page that lives on this shard: pages are placed evenly, so a few tries find one.
+    /// Opens a page that lives on this shard, in this browser if its session is at home there, else
+    /// in a new one: sessions are placed evenly, so a few tries find one.
     pub fn open_on(client: &Client, path: &str, shard: u16) -> Self {
         let mut seen = BTreeMap::new();
+        let mut client = client.clone();
         for _ in 0..SHARD_TRIES {
-            let page = Self::open(client, path);
+            let page = Self::open(&client, path);
             if page.shard() == shard {
                 return page;
             }
             *seen.entry(page.shard()).or_insert(0_usize) += 1;
+            client = Client::new(client.port());
         }
         panic!("{SHARD_TRIES} pages of {path} and none on shard {shard}; shard → pages: {seen:?}");
     }
