@@ -149,6 +149,7 @@ fn growing_keeps_marks() {
             marker.mark(0);
         });
         dirty.grow(70);
+        assert_eq!(dirty.capacity(), 70);
         dirty.mark(69);
         thread.join().unwrap();
         let mut told = Vec::new();
@@ -193,6 +194,7 @@ fn a_board_is_read_while_it_is_written() {
                 })
             })
             .collect();
+        assert_eq!((board.rows(), board.counters()), (2, 1));
         assert!([0, 2, 3].contains(&board.get(0, 0)));
         for owner in owners {
             owner.join().unwrap();

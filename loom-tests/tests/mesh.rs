@@ -197,6 +197,7 @@ fn a_member_hears_all_others() {
         let wakes = vec![sleep.wake(), Box::new(|| ()) as Wake, Box::new(|| ())];
         let mut ends = mesh::<u32>(wakes, tiny(1)).into_iter();
         let mut receiver = ends.next().unwrap();
+        assert_eq!(receiver.members(), 3);
         let threads: Vec<_> = ends
             .map(|mut sender| {
                 thread::spawn(move || {

@@ -40,6 +40,7 @@ fn batches_through_two_places() {
     every_schedule(|| {
         let (mut producer, mut consumer) = ring_starting_at(2, usize::MAX);
         let sender = thread::spawn(move || {
+            assert_eq!(producer.capacity(), 2);
             let mut values = (1..=3).map(Box::new).peekable();
             while values.peek().is_some() {
                 if producer.push_batch(&mut values) == 0 {
@@ -47,6 +48,7 @@ fn batches_through_two_places() {
                 }
             }
         });
+        assert_eq!(consumer.capacity(), 2);
         let mut got = Vec::new();
         while got.len() < 3 {
             if consumer.pop_batch(2, |value| got.push(*value)) == 0 {

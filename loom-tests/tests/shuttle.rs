@@ -82,7 +82,7 @@ fn tell_and_hear(mut end: Endpoint<usize>, sleep: Sleep) {
 /// drains, while members sleep with full lanes and go.
 #[test]
 fn members_of_a_mesh_hear_all() {
-    at_random(600, || {
+    at_random(2_000, || {
         let sleeps: Vec<_> = (0..5).map(|_| Sleep::default()).collect();
         let config = MeshConfig {
             invalidation_capacity: 1,

@@ -9,7 +9,6 @@
 
 use std::cell::UnsafeCell;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -53,6 +52,11 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Lives for ever: the standard library's `Arc` is not instrumented either.
+fn shared<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
 /// Plain memory that one thread writes before it tells another by the structure under test.
 struct Plain(UnsafeCell<usize>);
 
@@ -62,8 +66,8 @@ unsafe impl Send for Plain {}
 unsafe impl Sync for Plain {}
 
 impl Plain {
-    fn new() -> Arc<Self> {
-        Arc::new(Self(UnsafeCell::new(0)))
+    fn new() -> &'static Self {
+        shared(Self(UnsafeCell::new(0)))
     }
 
     fn write(&self, value: usize) {
@@ -132,15 +136,12 @@ fn rings_that_are_dropped_full() {
     for round in 0..500 {
         let (mut producer, mut consumer) = ring(4);
         let before_the_close = Plain::new();
-        let sender = {
-            let before_the_close = Arc::clone(&before_the_close);
-            thread::spawn(move || {
-                for i in 0..4 {
-                    producer.push(Box::new(i)).unwrap();
-                }
-                before_the_close.write(round);
-            })
-        };
+        let sender = thread::spawn(move || {
+            for i in 0..4 {
+                producer.push(Box::new(i)).unwrap();
+            }
+            before_the_close.write(round);
+        });
         if round % 2 == 0 {
             while !consumer.is_closed() {
                 thread::yield_now();
@@ -159,12 +160,9 @@ fn boxes_through_a_mesh() {
     const EACH: usize = 1_500;
     let (sleepers, wakes): (Vec<_>, Vec<_>) = (0..MEMBERS)
         .map(|_| {
-            let sleeper = Arc::new(Sleeper::default());
-            let wake = Arc::clone(&sleeper);
-            (
-                sleeper,
-                Box::new(move || wake.wake()) as Box<dyn Fn() + Send + Sync>,
-            )
+            let sleeper: &Sleeper = shared(Sleeper::default());
+            let wake: Box<dyn Fn() + Send + Sync> = Box::new(|| sleeper.wake());
+            (sleeper, wake)
         })
         .unzip();
     let config = MeshConfig {
@@ -243,7 +241,7 @@ fn data_behind_marks() {
             .iter()
             .zip([0, 1, 127])
             .map(|(data, number)| {
-                let (data, marker) = (Arc::clone(data), dirty.marker());
+                let (data, marker) = (*data, dirty.marker());
                 thread::spawn(move || {
                     data.write(number + 1);
                     marker.mark(number);
@@ -270,15 +268,12 @@ fn data_behind_marks() {
 /// beside a value.
 fn keys_that_come_and_go() {
     const EACH: usize = 2_000;
-    let table = Arc::new(SlotTable::with_writers(2, 16, [1, 2], 2));
+    let table: &SlotTable = shared(SlotTable::with_writers(2, 16, [1, 2], 2));
     let published = Plain::new();
-    let writer = {
-        let (table, published) = (Arc::clone(&table), Arc::clone(&published));
-        thread::spawn(move || {
-            published.write(7);
-            table.set(b"told", b"yes").unwrap();
-        })
-    };
+    let writer = thread::spawn(|| {
+        published.write(7);
+        table.set(b"told", b"yes").unwrap();
+    });
     let mut value = Vec::new();
     while table.read(b"told", &mut value).unwrap().is_none() {
         thread::yield_now();
@@ -288,8 +283,7 @@ fn keys_that_come_and_go() {
     table.remove(b"told").unwrap();
     let threads: Vec<_> = (0..4)
         .map(|_| {
-            let table = Arc::clone(&table);
-            thread::spawn(move || {
+            thread::spawn(|| {
                 let mut value = Vec::new();
                 for _ in 0..EACH {
                     let row = table.acquire(b"used", || vec![0; 16]).unwrap();
@@ -311,19 +305,15 @@ fn keys_that_come_and_go() {
 
 fn data_behind_a_switch() {
     for round in 0..500 {
-        let (switch, data) = (Arc::new(Switch::new()), Plain::new());
-        let board = Arc::new(Board::new(1, 1));
-        let bell = Arc::new(Doorbell::new(Box::new(|| ())));
-        let setter = {
-            let (switch, data) = (Arc::clone(&switch), Arc::clone(&data));
-            let (board, bell) = (Arc::clone(&board), Arc::clone(&bell));
-            thread::spawn(move || {
-                data.write(round);
-                board.add(0, 0, 1);
-                switch.set();
-                bell.ring();
-            })
-        };
+        let (switch, data): (&Switch, _) = (shared(Switch::new()), Plain::new());
+        let board: &Board = shared(Board::new(1, 1));
+        let bell: &Doorbell = shared(Doorbell::new(Box::new(|| ())));
+        let setter = thread::spawn(move || {
+            data.write(round);
+            board.add(0, 0, 1);
+            switch.set();
+            bell.ring();
+        });
         while !switch.is_set() {
             bell.announce();
             thread::yield_now();

@@ -257,29 +257,6 @@ fn a_handle_never_reaches_a_later_key_of_its_row() {
     assert_eq!(table.version(row.unwrap()), Err(SlotError::Stale));
 }
 
-/// The same rows over and over, at full load: what was removed leaves nothing in the chains.
-#[test]
-fn chains_do_not_decay() {
-    const ROWS: u64 = 256;
-    let table = SlotTable::new(ROWS as usize, 8, KEY);
-    for key in 0..ROWS {
-        table.set(&key.to_le_bytes(), b"x").unwrap();
-    }
-    for key in ROWS..ROWS + 300_000 {
-        assert!(table.set(&key.to_le_bytes(), b"x").is_err());
-        assert!(table.remove(&(key - ROWS).to_le_bytes()).unwrap());
-        table.set(&key.to_le_bytes(), b"x").unwrap();
-    }
-    let (chained, longest) = table.chained();
-    assert_eq!(chained, ROWS as usize);
-    // The same keys in a table that never saw another make the same chains.
-    let fresh = SlotTable::new(ROWS as usize, 8, KEY);
-    for key in 300_000..ROWS + 300_000 {
-        fresh.set(&u64::to_le_bytes(key), b"x").unwrap();
-    }
-    assert_eq!(fresh.chained(), (chained, longest));
-}
-
 #[test]
 fn increments_of_all_threads_add_up() {
     const EACH: u64 = 25_000;

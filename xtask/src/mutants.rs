@@ -1,11 +1,13 @@
 //! Shows that each ordering, fence and check of `shards/` is needed: weakens one at a time, in a copy,
-//! and expects a model of `loom-tests` to fail.
+//! and expects a model of `loom-tests` to fail, and of some that shuttle or ThreadSanitizer notice too.
 //!
 //! The orderings are found by a scan of the source, where each carries a label (`// [ring.publish]`);
 //! what to expect of each is in `xtask/mutants/shards.txt`. A new `Ordering::` or `fence` without an
 //! entry there, or an entry without its place in the source, is an error before anything is run.
 
 mod collect;
+mod operations;
+mod tools;
 mod workshop;
 
 use std::fmt;
@@ -16,11 +18,15 @@ use collect::collect;
 use workshop::Workshop;
 
 const USAGE: &str = "\
-usage: cargo xtask mutants [--list | --all | --sample N [--seed S] | NAME ...]
+usage: cargo xtask mutants [--list | --all | --sample N [--seed S] | --operations | --shuttle | --race | NAME ...]
 
   --list         print each mutant, its place and its verdict, and check that none is missing
   --all          run every mutant (several seconds each)
-  --sample N     run N of them, chosen by the seed (default: today's number)
+  --sample N     run N of them, chosen by the seed (default: today's number); before that, as `--all`
+                 does, what the last two options run
+  --operations   no mutants: whether each public operation of shards/ takes part in a model
+  --shuttle      no mutants: four and more threads under random schedules
+  --race         no mutants: stress under ThreadSanitizer
   NAME ...       run those whose name contains one of these
 ";
 
@@ -58,6 +64,8 @@ struct Mutant {
     text: String,
     line: usize,
     verdict: Verdict,
+    /// Tests of other tools each of which fails too.
+    also: Vec<(String, String)>,
 }
 
 /// The entry point of `cargo xtask mutants`.
@@ -84,6 +92,9 @@ fn try_run(args: &[String]) -> Result<bool, String> {
             list(&root, &mutants);
             return Ok(true);
         }
+        ["--operations"] => return operations::check(&Workshop::open(&root)?),
+        ["--shuttle"] => return unmutated(&root, &["shuttle"]),
+        ["--race"] => return unmutated(&root, &["race"]),
         ["--all"] => mutants.iter().collect(),
         ["--sample", count] => sample(&mutants, number(count)?, today()),
         ["--sample", count, "--seed", seed] => sample(&mutants, number(count)?, number(seed)?),
@@ -96,7 +107,19 @@ fn try_run(args: &[String]) -> Result<bool, String> {
     if chosen.is_empty() {
         return Err("no mutant has such a name; --list prints all".into());
     }
+    if let Some(&("--all" | "--sample")) = words.first() {
+        unmutated(&root, &["shuttle", "race"])?;
+    }
     Workshop::open(&root)?.try_all(&chosen)
+}
+
+/// Runs the tests of other tools on the source as it is.
+fn unmutated(root: &Path, files: &[&str]) -> Result<bool, String> {
+    let workshop = Workshop::open(root)?;
+    files
+        .iter()
+        .try_for_each(|file| workshop.run_unmutated(file))?;
+    Ok(true)
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -140,6 +163,9 @@ fn list(root: &Path, mutants: &[Mutant]) {
             mutant.line,
             mutant.verdict
         );
+        for (file, test) in &mutant.also {
+            println!("    also by {file}::{test}");
+        }
     }
     println!(
         "{} mutants; each ordering and fence of the source has its own",

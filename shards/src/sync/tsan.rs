@@ -4,34 +4,47 @@
 //! Only under `--cfg tsan`; nothing here ships, so nothing here has a mutant.
 
 use std::ops::Deref;
+use std::ptr::NonNull;
 use std::sync::TryLockError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Counted<T> {
-    drops: AtomicUsize,
+    users: AtomicUsize,
     value: T,
 }
 
-/// `std::sync::Arc`, whose drops are ordered by a read-modify-write.
-pub(crate) struct Arc<T>(std::sync::Arc<Counted<T>>);
+/// As `std::sync::Arc`, but each drop acquires, so that no fence is needed before the last.
+pub(crate) struct Arc<T>(NonNull<Counted<T>>);
+
+// SAFETY: as for `std::sync::Arc`: all users share the value, and any of them may drop it.
+unsafe impl<T: Send + Sync> Send for Arc<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Arc<T> {}
 
 impl<T> Arc<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(std::sync::Arc::new(Counted {
-            drops: AtomicUsize::new(0),
-            value,
-        }))
+        let users = AtomicUsize::new(1);
+        Self(NonNull::from(Box::leak(Box::new(Counted { users, value }))))
+    }
+
+    fn counted(&self) -> &Counted<T> {
+        // SAFETY: it lives until its last user is dropped, and this is one.
+        unsafe { self.0.as_ref() }
     }
 
     pub(crate) fn get_mut(this: &mut Self) -> Option<&mut T> {
-        this.0.drops.load(Ordering::Acquire);
-        std::sync::Arc::get_mut(&mut this.0).map(|counted| &mut counted.value)
+        if this.counted().users.load(Ordering::Acquire) != 1 {
+            return None;
+        }
+        // SAFETY: this is the only user, and it is borrowed mutably.
+        Some(unsafe { &mut this.0.as_mut().value })
     }
 }
 
 impl<T> Clone for Arc<T> {
     fn clone(&self) -> Self {
-        Self(std::sync::Arc::clone(&self.0))
+        self.counted().users.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
     }
 }
 
@@ -39,23 +52,26 @@ impl<T> Deref for Arc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0.value
+        &self.counted().value
     }
 }
 
 impl<T> Drop for Arc<T> {
     fn drop(&mut self) {
-        self.0.drops.fetch_add(1, Ordering::AcqRel);
+        if self.counted().users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: made by `Box::leak`, and this was the last user.
+            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
     }
 }
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Arc<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.value.fmt(f)
+        self.counted().value.fmt(f)
     }
 }
 
-/// `std::sync::Mutex`, which is tried until it is free: the part of it that is compiled here.
+/// `std::sync::Mutex`, tried until it is free: only that part of it is compiled here, and so seen.
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
 pub(crate) type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;

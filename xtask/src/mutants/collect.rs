@@ -60,6 +60,7 @@ pub(super) fn collect(root: &Path) -> Result<Vec<Mutant>, String> {
                         text: with_line(&text, site.line, &new_line),
                         line: site.line,
                         verdict: entry.verdict,
+                        also: entry.also,
                     }),
                     None => {
                         let _ = writeln!(
@@ -92,6 +93,7 @@ pub(super) fn collect(root: &Path) -> Result<Vec<Mutant>, String> {
                 text,
                 line,
                 verdict: entry.verdict,
+                also: entry.also,
             }),
             Err(problem) => {
                 let _ = writeln!(missing, "entry `{name}`: {problem}");
@@ -172,6 +174,7 @@ struct Entry {
     file: Option<String>,
     replacements: Vec<(Vec<String>, Vec<String>)>,
     verdict: Verdict,
+    also: Vec<(String, String)>,
 }
 
 fn parse(table: &str) -> Result<BTreeMap<String, Entry>, String> {
@@ -192,6 +195,7 @@ fn parse(table: &str) -> Result<BTreeMap<String, Entry>, String> {
         let mut file = None;
         let mut replacements: Vec<(Vec<String>, Vec<String>)> = Vec::new();
         let mut verdict = None;
+        let mut also = Vec::new();
         for line in rest {
             let (kind, text) = line.split_once(' ').unwrap_or((line, ""));
             match kind {
@@ -205,6 +209,7 @@ fn parse(table: &str) -> Result<BTreeMap<String, Entry>, String> {
                     None => return Err(format!("entry `{name}`: `+` before `-`")),
                 },
                 "caught" => verdict = Some(Verdict::Caught(models(name, text)?)),
+                "also" => also.extend(models(name, text)?),
                 "equivalent" => verdict = Some(Verdict::Equivalent(text.to_owned())),
                 "beyond" => verdict = Some(Verdict::Beyond(text.to_owned())),
                 _ => return Err(format!("entry `{name}`: `{line}` is not understood")),
@@ -217,6 +222,7 @@ fn parse(table: &str) -> Result<BTreeMap<String, Entry>, String> {
             file,
             replacements,
             verdict,
+            also,
         };
         if entries.insert(name.clone(), entry).is_some() {
             return Err(format!("entry `{name}` is there twice"));
@@ -280,7 +286,7 @@ fn with_line(text: &str, line: usize, new: &str) -> String {
     })
 }
 
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+pub(super) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     for entry in entries {

@@ -2,11 +2,12 @@
 //! of its own, so that the tree is never touched.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fmt, fs, thread};
 
 use super::collect::read;
+use super::tools::Tool;
 use super::{Mutant, Verdict};
 
 /// A model that runs longer than this has not noticed.
@@ -16,6 +17,39 @@ const POLL: Duration = Duration::from_millis(10);
 pub(super) struct Workshop {
     root: PathBuf,
     copy: PathBuf,
+}
+
+/// What came of the mutants.
+#[derive(Default)]
+struct Sum {
+    expected: usize,
+    caught: usize,
+    equivalent: usize,
+    beyond: usize,
+    also_expected: usize,
+    also: usize,
+    not_run: usize,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} mutants caught, {} equivalent, {} beyond loom",
+            self.caught, self.expected, self.equivalent, self.beyond
+        )?;
+        if self.also_expected > 0 {
+            write!(
+                f,
+                "; {} of {} by shuttle or ThreadSanitizer too",
+                self.also, self.also_expected
+            )?;
+        }
+        if self.not_run > 0 {
+            write!(f, " ({} NOT RUN: no runtime)", self.not_run)?;
+        }
+        Ok(())
+    }
 }
 
 /// How a run of a model ended.
@@ -50,68 +84,116 @@ impl Workshop {
         })
     }
 
+    /// Where the copy lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.copy
+    }
+
+    /// Runs all tests of shuttle or of ThreadSanitizer on the source as it is, and prints what they say.
+    pub(super) fn run_unmutated(&self, file: &str) -> Result<(), String> {
+        let tool = Tool::of(file);
+        if let Some(why) = tool.missing()? {
+            println!("{file}: NOT RUN: {why}");
+            return Ok(());
+        }
+        let began = Instant::now();
+        let program = self
+            .build(file)?
+            .ok_or_else(|| format!("the tests of {file} do not compile"))?;
+        let status = tool
+            .run(&program, None)
+            .current_dir(&self.copy)
+            .status()
+            .map_err(|e| format!("{}: {e}", program.display()))?;
+        println!("{:6.1} s  {file}: {status}", began.elapsed().as_secs_f64());
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the tests of {file} fail: {status}"))
+        }
+    }
+
     /// Tries each; prints a line each and the sum. True when all is as the table says.
     pub(super) fn try_all(&self, mutants: &[&Mutant]) -> Result<bool, String> {
-        let (mut expected, mut caught, mut equivalent, mut beyond) = (0, 0, 0, 0);
+        let mut sum = Sum::default();
         let mut wrong = Vec::new();
         self.check_unmutated(mutants)?;
         for mutant in mutants {
             let began = Instant::now();
             let report = match &mutant.verdict {
                 Verdict::Caught(models) => {
-                    expected += 1;
+                    sum.expected += 1;
                     match self.catch(mutant, models)? {
                         Some(model) => {
-                            caught += 1;
+                            sum.caught += 1;
                             format!("caught by {model}")
                         }
                         None => {
-                            wrong.push(&mutant.name);
+                            wrong.push(mutant.name.as_str());
                             "NOT CAUGHT".to_owned()
                         }
                     }
                 }
                 Verdict::Equivalent(_) => {
-                    equivalent += 1;
+                    sum.equivalent += 1;
                     mutant.verdict.to_string()
                 }
                 Verdict::Beyond(_) => {
-                    beyond += 1;
+                    sum.beyond += 1;
                     mutant.verdict.to_string()
                 }
             };
-            println!(
+            print!(
                 "{:6.1} s  {}: {report}",
                 began.elapsed().as_secs_f64(),
                 mutant.name
             );
+            for test in &mutant.also {
+                sum.also_expected += 1;
+                if Tool::of(&test.0).missing()?.is_some() {
+                    sum.not_run += 1;
+                    print!(", {}::{} not run", test.0, test.1);
+                } else if self.catch(mutant, std::slice::from_ref(test))?.is_some() {
+                    sum.also += 1;
+                    print!(", by {}::{}", test.0, test.1);
+                } else {
+                    wrong.push(mutant.name.as_str());
+                    print!(", NOT BY {}::{}", test.0, test.1);
+                }
+            }
+            println!();
         }
-        println!(
-            "{caught} of {expected} mutants caught, {equivalent} equivalent, {beyond} beyond loom"
-        );
+        println!("{sum}");
         for name in &wrong {
-            println!("no model fails for `{name}`: sharpen one, or argue that nothing can fail");
+            println!(
+                "not all that should fails for `{name}`: sharpen a model, or argue that nothing can fail"
+            );
         }
         Ok(wrong.is_empty())
     }
 
-    /// The models that are asked must pass without a mutant, or their failing says nothing.
+    /// The tests that are asked must pass without a mutant, or their failing says nothing.
     fn check_unmutated(&self, mutants: &[&Mutant]) -> Result<(), String> {
         let mut models: Vec<&(String, String)> = mutants
             .iter()
-            .filter_map(|mutant| match &mutant.verdict {
-                Verdict::Caught(models) => Some(models),
-                _ => None,
+            .flat_map(|mutant| {
+                let caught = match &mutant.verdict {
+                    Verdict::Caught(models) => &models[..],
+                    _ => &[],
+                };
+                caught.iter().chain(&mutant.also)
             })
-            .flatten()
             .collect();
         models.sort();
         models.dedup();
         for (file, model) in models {
+            if Tool::of(file).missing()?.is_some() {
+                continue;
+            }
             let program = self
                 .build(file)?
                 .ok_or_else(|| format!("the models of {file} do not compile"))?;
-            match self.run(&program, model)? {
+            match self.run(Tool::of(file), &program, model)? {
                 Outcome::Passed => {}
                 Outcome::Failed => return Err(format!("{file}::{model} fails unmutated")),
                 Outcome::TooLong => {
@@ -144,7 +226,7 @@ impl Workshop {
             let program = self
                 .build(file)?
                 .ok_or("does not compile, so it shows nothing: write it differently")?;
-            if let Outcome::Failed = self.run(&program, model)? {
+            if let Outcome::Failed = self.run(Tool::of(file), &program, model)? {
                 return Ok(Some(format!("{file}::{model}")));
             }
         }
@@ -152,14 +234,9 @@ impl Workshop {
     }
 
     /// Builds the models of one file; `None` when they don't compile.
-    fn build(&self, file: &str) -> Result<Option<PathBuf>, String> {
-        let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["test", "--quiet", "--package", "loom-tests", "--test", file])
-            .args(["--no-run", "--message-format=json"])
-            .current_dir(&self.copy)
-            .env("CARGO_TARGET_DIR", self.copy.join("target"))
-            .env("RUSTFLAGS", "--cfg loom --cap-lints allow")
-            .stderr(Stdio::null())
+    pub(super) fn build(&self, file: &str) -> Result<Option<PathBuf>, String> {
+        let output = Tool::of(file)
+            .build(&self.copy, file)?
             .output()
             .map_err(|e| format!("cargo: {e}"))?;
         if !output.status.success() {
@@ -175,11 +252,10 @@ impl Workshop {
         Ok(Some(program.into()))
     }
 
-    fn run(&self, program: &Path, model: &str) -> Result<Outcome, String> {
-        let mut child = Command::new(program)
-            .args(["--exact", model])
+    fn run(&self, tool: Tool, program: &Path, model: &str) -> Result<Outcome, String> {
+        let mut child = tool
+            .run(program, Some(model))
             .current_dir(&self.copy)
-            .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

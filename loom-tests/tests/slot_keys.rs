@@ -1,238 +1,11 @@
-//! The slot table: whole values, atomic updates, keys that are neither lost nor doubled. Two words a
-//! value.
+//! The slot table's keys: neither lost nor doubled, and their handles never reach another.
 #![cfg(loom)]
 
-use std::sync::Mutex;
+mod slots;
 
-use autovia_shards::{Row, SlotError, SlotTable};
-use loom::sync::atomic::{AtomicBool, Ordering};
-
-const BYTES: usize = 16;
-
-/// A table, a row of it, what threads tell each other, and what they saw. The latter's lock is the
-/// standard library's: it is no part of the model.
-struct Model {
-    table: SlotTable,
-    row: Option<Row>,
-    told: [AtomicBool; 2],
-    seen: Mutex<Vec<u64>>,
-}
-
-impl Model {
-    /// `keys` are set to 1, 2 and so on; the row is the first one's.
-    fn new(rows: usize, writers: usize, keys: &[&[u8]]) -> Self {
-        let table = SlotTable::with_writers(rows, BYTES, [1, 2], writers);
-        for (key, first) in keys.iter().zip(1..) {
-            table.set(key, &value(first)).unwrap();
-        }
-        Self {
-            row: keys.first().and_then(|key| table.find(key).unwrap()),
-            table,
-            told: [AtomicBool::new(false), AtomicBool::new(false)],
-            seen: Mutex::default(),
-        }
-    }
-
-    fn row(&self) -> Row {
-        self.row.unwrap()
-    }
-
-    fn read(&self) -> Result<(u8, u64), SlotError> {
-        let mut out = Vec::new();
-        let version = self.table.read_row(self.row(), &mut out)?;
-        Ok((number(&out), version))
-    }
-
-    fn read_key(&self, key: &[u8]) -> Option<u8> {
-        let mut out = Vec::new();
-        let version = self.table.read(key, &mut out).unwrap();
-        assert!(version.is_some() || out.is_empty());
-        version.map(|_| number(&out))
-    }
-
-    fn add(&self, delta: u8) -> Result<Option<u64>, SlotError> {
-        let f = |old: &[u8]| Some(value(number(old) + delta).to_vec());
-        self.table.update_row(self.row(), f)
-    }
-
-    fn saw(&self, what: u64) {
-        self.seen.lock().unwrap().push(what);
-    }
-
-    /// What was seen, in order of size.
-    fn all_seen(&self) -> Vec<u64> {
-        let mut seen = self.seen.lock().unwrap().clone();
-        seen.sort_unstable();
-        seen
-    }
-}
-
-/// [`loom_tests::race`] on a [`Model`].
-fn race(
-    preemptions: usize,
-    setup: fn() -> Model,
-    threads: &'static [fn(&Model)],
-    after: fn(&Model),
-) {
-    loom_tests::race(preemptions, setup, threads, after);
-}
-
-/// A value whose two words are equal, so that a torn one shows.
-fn value(number: u8) -> [u8; BYTES] {
-    [number; BYTES]
-}
-
-fn number(value: &[u8]) -> u8 {
-    assert_eq!(value.len(), BYTES);
-    assert!(
-        value.iter().all(|&byte| byte == value[0]),
-        "torn: {value:?}"
-    );
-    value[0]
-}
-
-/// The writer's second commit fills the buffer that its first one took out of the row.
-#[test]
-fn a_reader_beside_a_writer_sees_whole_values() {
-    race(
-        2,
-        || Model::new(1, 1, &[b"k"]),
-        &[
-            |model| {
-                for number in 2..=3 {
-                    model.table.set_row(model.row(), &value(number)).unwrap();
-                }
-            },
-            |model| {
-                let (first, version) = model.read().unwrap();
-                assert_eq!(u64::from(first), version, "this value's version");
-            },
-        ],
-        |model| assert_eq!(model.read(), Ok((3, 3))),
-    );
-}
-
-#[test]
-fn a_reader_sees_time_go_on() {
-    race(
-        2,
-        || Model::new(1, 1, &[b"k"]),
-        &[
-            |model| {
-                for number in 2..=3 {
-                    model.table.set(b"k", &value(number)).unwrap();
-                }
-            },
-            |model| {
-                let version = model.table.version(model.row()).unwrap();
-                let (value, later) = model.read().unwrap();
-                assert!(later >= version && u64::from(value) == later);
-            },
-        ],
-        |model| assert_eq!(model.read(), Ok((3, 3))),
-    );
-}
-
-/// Two writers pass buffers on to each other through one spare cell. No preemptions: a reader that runs
-/// last may still read any older word, which is what it would have read earlier.
-#[test]
-fn a_reader_beside_two_writers_sees_whole_values() {
-    race(
-        0,
-        || Model::new(1, 1, &[b"k"]),
-        &[
-            |model| model.saw(model.table.set_row(model.row(), &value(2)).unwrap()),
-            |model| model.saw(model.table.set_row(model.row(), &value(3)).unwrap()),
-            |model| {
-                model.read().unwrap();
-            },
-        ],
-        |model| {
-            assert_eq!(model.all_seen(), [2, 3], "a version for each");
-            assert!(model.read().unwrap().0 > 1);
-        },
-    );
-}
-
-/// The writers are of different rows, so they know of each other by the spare cell alone: the buffer
-/// that one row gave up is filled for the other while a reader of the first may still look at it (which
-/// it does by reading old words, so no preemptions here either).
-#[test]
-fn a_buffer_goes_from_row_to_row() {
-    race(
-        0,
-        || Model::new(2, 1, &[b"a", b"b"]),
-        &[
-            |model| {
-                for number in 3..=4 {
-                    model.table.set_row(model.row(), &value(number)).unwrap();
-                }
-            },
-            |model| {
-                model.table.set(b"b", &value(9)).unwrap();
-            },
-            |model| assert!([1, 3, 4].contains(&model.read().unwrap().0)),
-        ],
-        |model| {
-            assert_eq!(model.read(), Ok((4, 3)));
-            assert_eq!(model.read_key(b"b"), Some(9));
-        },
-    );
-}
-
-#[test]
-fn updates_add_up() {
-    race(
-        3,
-        || Model::new(1, 2, &[b"k"]),
-        &[
-            |model| model.saw(model.add(10).unwrap().unwrap()),
-            |model| model.saw(model.add(20).unwrap().unwrap()),
-        ],
-        |model| {
-            assert_eq!(model.all_seen(), [2, 3], "a version for each");
-            assert_eq!(model.read(), Ok((31, 3)));
-        },
-    );
-}
-
-/// Both wait for the one spare cell.
-#[test]
-fn updates_add_up_through_one_cell() {
-    race(
-        3,
-        || Model::new(1, 1, &[b"k"]),
-        &[
-            |model| {
-                model.add(10).unwrap();
-            },
-            |model| {
-                model.add(20).unwrap();
-            },
-        ],
-        |model| assert_eq!(model.read(), Ok((31, 3))),
-    );
-}
-
-#[test]
-fn one_compare_and_set_wins() {
-    fn swap(model: &Model, to: u8) {
-        let (from, to) = (value(1), value(to));
-        let swapped = model.table.compare_and_set(b"k", Some(&from), &to).unwrap();
-        if swapped {
-            model.saw(to[0].into());
-        }
-    }
-    race(
-        3,
-        || Model::new(1, 2, &[b"k"]),
-        &[|model| swap(model, 2), |model| swap(model, 3)],
-        |model| {
-            let (value, version) = model.read().unwrap();
-            assert_eq!((model.all_seen(), version), (vec![value.into()], 2));
-        },
-    );
-}
+use autovia_shards::{SlotError, SlotTable};
+use loom::sync::atomic::Ordering;
+use slots::{Model, number, race, value};
 
 /// Both insert the same key: one row, and both values went through it.
 #[test]
@@ -566,5 +339,28 @@ fn a_full_table_takes_one_of_two() {
             assert!(!seen.is_empty(), "one of them had room");
             assert_eq!(model.table.len(), usize::from(seen.contains(&2)));
         },
+    );
+}
+
+/// A table made without naming its writers tells its size to one thread while another fills it.
+#[test]
+fn a_table_tells_its_size() {
+    race(
+        2,
+        || Model {
+            table: SlotTable::new(1, 16, [1, 2]),
+            ..Model::new(1, 1, &[])
+        },
+        &[
+            |model| {
+                model.table.set(b"k", &value(1)).unwrap();
+            },
+            |model| {
+                let Model { table, .. } = model;
+                assert_eq!((table.rows(), table.value_bytes()), (1, 16));
+                assert!(table.len() <= table.rows());
+            },
+        ],
+        |model| assert_eq!(model.table.len(), 1),
     );
 }
