@@ -180,10 +180,10 @@ fn boxes_through_a_mesh() {
                 left[end.id()] = 0;
                 heard[end.id()] = EACH;
                 loop {
-                    for to in 0..MEMBERS {
-                        while left[to] > 0 && end.send(to, Box::new(EACH - left[to])).is_ok() {
-                            left[to] -= 1;
-                            let scope = left[to] as u64;
+                    for (to, left) in left.iter_mut().enumerate() {
+                        while *left > 0 && end.send(to, Box::new(EACH - *left)).is_ok() {
+                            *left -= 1;
+                            let scope = *left as u64;
                             end.invalidate(to, Invalidation { kind: 0, scope });
                         }
                     }
