@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::peers::{PeerState, Peers};
+use super::peers::{Before, PeerState, Peers};
 use super::pending::{Pending, Stale};
 use super::{BrokerError, Direction};
 use crate::scope::Scope;
@@ -21,7 +21,9 @@ use crate::wire::relay::{Beacon, Message, NodeId, Place, decode, encode};
 /// How often a node says that it is there.
 const BEACON_EVERY: Duration = Duration::from_millis(2_000);
 
-/// How long a beacon may take to come back.
+/// How long a beacon may take to come back, and how often the node must have looked meanwhile: one
+/// that gets no time to look is slow itself.
+const BEACON_LOOKS: u64 = 25;
 const BEACON_PATIENCE: Duration = Duration::from_millis(2_500);
 
 /// A newcomer's question is answered within so long, spread over the nodes.
@@ -76,11 +78,20 @@ struct Flight {
     what: Stale,
 }
 
+/// A beacon that was sent.
+struct Out {
+    number: u64,
+    sent: Duration,
+    /// The node's looks at its time before.
+    looks: u64,
+}
+
 /// The link that is open.
 struct Open {
     number: u64,
-    /// Beacons that did not come back yet, by number and time.
-    out: VecDeque<(u64, Duration)>,
+    /// Beacons that did not come back yet.
+    out: VecDeque<Out>,
+    looks: u64,
     next_beacon: Duration,
     /// The first own beacon came back.
     connected: bool,
@@ -178,6 +189,7 @@ impl Node {
         self.link = Some(Open {
             number: 0,
             out: VecDeque::new(),
+            looks: 0,
             next_beacon: now,
             connected: false,
             heard_others: None,
@@ -271,7 +283,11 @@ impl Node {
         let link = self.link.as_mut().filter(|link| link.next_beacon <= now)?;
         link.number += 1;
         link.next_beacon = now + BEACON_EVERY;
-        link.out.push_back((link.number, now));
+        link.out.push_back(Out {
+            number: link.number,
+            sent: now,
+            looks: link.looks,
+        });
         let beacon = Beacon {
             place: self.last,
             number: link.number,
@@ -305,10 +321,9 @@ impl Node {
         match message {
             Message::Stale { scope, place } => {
                 self.hear_scope(&scope, node, now, effects);
-                if let Some(place) = place
-                    && self.peers.stale(node, place, now)
-                {
-                    self.missed();
+                if let Some(place) = place {
+                    let before = self.peers.stale(node, place, now);
+                    self.missed(before);
                 }
             }
             Message::AllStale { place } => {
@@ -316,9 +331,8 @@ impl Node {
                 self.resync_wanted = true;
             }
             Message::Beacon(beacon) => {
-                if self.peers.beacon(node, &beacon, now) {
-                    self.missed();
-                }
+                let before = self.peers.beacon(node, &beacon, now);
+                self.missed(before);
                 if let Some(link) = self.link.as_mut().filter(|_| beacon.hello) {
                     let spread = HELLO_SPREAD.mul_f64((self.id.0 % 1000) as f64 / 1000.0);
                     link.next_beacon = link.next_beacon.min(now + spread);
@@ -381,12 +395,9 @@ impl Node {
                 if beacon.place.epoch != current {
                     return;
                 }
-                while let Some((number, sent)) = link.out.front().copied()
-                    && number <= beacon.number
-                {
-                    link.out.pop_front();
-                    if number == beacon.number {
-                        self.lag = Some(now.saturating_sub(sent));
+                while let Some(out) = link.out.pop_front_if(|out| out.number <= beacon.number) {
+                    if out.number == beacon.number {
+                        self.lag = Some(now.saturating_sub(out.sent));
                     }
                 }
                 let first = !std::mem::replace(&mut link.connected, true);
@@ -430,9 +441,9 @@ impl Node {
         }
     }
 
-    fn missed(&mut self) {
-        self.counts.gaps += 1;
-        self.resync_wanted = true;
+    fn missed(&mut self, before: Before) {
+        self.counts.gaps += u64::from(before == Before::Gap);
+        self.resync_wanted |= before != Before::Heard;
     }
 
     fn resync(&mut self, now: Duration, effects: &mut Vec<Effect>) {
@@ -453,18 +464,22 @@ impl Node {
     /// [`BrokerError::Silent`], when a beacon is overdue.
     pub fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) -> Result<(), BrokerError> {
         self.resync(now, effects);
-        let Some(link) = &self.link else {
+        let Some(link) = &mut self.link else {
             return Ok(());
         };
+        link.looks += 1;
         if link.connected {
             self.peers.expire(now);
         }
-        let Some((_, sent)) = link.out.front().copied() else {
-            return Ok(());
+        let sent = match link.out.front() {
+            Some(out)
+                if now.saturating_sub(out.sent) >= BEACON_PATIENCE
+                    && link.looks - out.looks >= BEACON_LOOKS =>
+            {
+                out.sent
+            }
+            _ => return Ok(()),
         };
-        if now.saturating_sub(sent) < BEACON_PATIENCE {
-            return Ok(());
-        }
         let others = self.peers.heard_at();
         let broken = if link.heard_others.is_some_and(|at| at > sent) {
             Some(Direction::Publishing)

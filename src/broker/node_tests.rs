@@ -81,6 +81,9 @@ fn which_direction_is_broken_is_told_by_the_others() {
             true => Direction::Publishing,
             false => Direction::Receiving,
         };
+        for _ in 1..BEACON_LOOKS {
+            assert_eq!(node.tick(ms(4500), &mut effects), Ok(()));
+        }
         assert_eq!(
             node.tick(ms(4500), &mut effects),
             Err(BrokerError::Silent {

@@ -11,6 +11,17 @@ const GONE_AFTER: Duration = Duration::from_millis(7_000);
 /// Nodes that are kept; more are heard, but not listed and not watched for gaps.
 pub(super) const PEERS_MAX: usize = 1024;
 
+/// What a message tells of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// All were heard.
+    Heard,
+    /// Some are missing.
+    Gap,
+    /// The node was not heard before, and has said something.
+    Unknown,
+}
+
 /// One other node.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerState {
@@ -42,8 +53,8 @@ impl Peers {
         self.known.values().map(|peer| peer.heard_at).max()
     }
 
-    /// Takes a stale message of `node` in; `true` when one before it was missed.
-    pub fn stale(&mut self, node: NodeId, place: Place, now: Duration) -> bool {
+    /// Takes a stale message of `node` in.
+    pub fn stale(&mut self, node: NodeId, place: Place, now: Duration) -> Before {
         self.heard(node, now, place, |last| {
             place.epoch == last.epoch && place.seq <= last.seq.saturating_add(1)
                 // A node's next link goes on counting where its last one ended.
@@ -51,17 +62,17 @@ impl Peers {
         })
     }
 
-    /// Takes a sign of life in; `true` when a stale message before it was missed.
-    pub fn beacon(&mut self, node: NodeId, beacon: &Beacon<'_>, now: Duration) -> bool {
+    /// Takes a sign of life in.
+    pub fn beacon(&mut self, node: NodeId, beacon: &Beacon<'_>, now: Duration) -> Before {
         let place = beacon.place;
-        let missed = self.heard(node, now, place, |last| place.seq <= last.seq);
+        let before = self.heard(node, now, place, |last| place.seq <= last.seq);
         if let Some(peer) = self.known.get_mut(&node) {
             if *peer.build != *beacon.build {
                 peer.build = (*beacon.build).into();
             }
             peer.lag_us = beacon.lag_us;
         }
-        missed
+        before
     }
 
     fn heard(
@@ -70,18 +81,20 @@ impl Peers {
         now: Duration,
         place: Place,
         nothing_missed: impl Fn(Place) -> bool,
-    ) -> bool {
+    ) -> Before {
         if let Some(peer) = self.known.get_mut(&node) {
             peer.heard_at = now;
             peer.messages += 1;
-            let missed = !nothing_missed(peer.last);
-            if missed {
+            let before = if nothing_missed(peer.last) {
+                Before::Heard
+            } else {
                 peer.gaps += 1;
-            }
+                Before::Gap
+            };
             if (place.epoch, place.seq) > (peer.last.epoch, peer.last.seq) {
                 peer.last = place;
             }
-            return missed;
+            return before;
         }
         if self.known.len() < PEERS_MAX {
             let peer = PeerState {
@@ -94,8 +107,11 @@ impl Peers {
             };
             self.known.insert(node, peer);
         }
-        // What it said before it was heard first is not known; a node that said nothing was not missed.
-        place.seq > 0
+        if place.seq > 0 {
+            Before::Unknown
+        } else {
+            Before::Heard
+        }
     }
 
     /// Forgets those that were not heard for long.
@@ -132,26 +148,20 @@ mod tests {
     #[test]
     fn a_gap_in_the_middle_and_the_loss_of_the_last_are_seen() {
         let mut peers = Peers::default();
-        assert!(
-            !peers.beacon(NODE, &beacon(1, 0), ms(0)),
-            "it said nothing yet"
-        );
-        assert!(!peers.stale(NODE, place(1, 1), ms(1)));
-        assert!(!peers.beacon(NODE, &beacon(1, 1), ms(2)));
-        assert!(peers.stale(NODE, place(1, 3), ms(3)), "2 is missing");
-        assert!(
-            !peers.stale(NODE, place(1, 3), ms(4)),
-            "a doubled one misses nothing"
-        );
-        assert!(
-            !peers.stale(NODE, place(1, 2), ms(4)),
-            "nor one that is late"
-        );
-        assert!(
-            peers.beacon(NODE, &beacon(1, 4), ms(5)),
-            "4, the last, is missing"
-        );
-        assert!(!peers.beacon(NODE, &beacon(1, 4), ms(6)), "told once");
+        let said_nothing = peers.beacon(NODE, &beacon(1, 0), ms(0));
+        assert_eq!(said_nothing, Before::Heard);
+        assert_eq!(peers.stale(NODE, place(1, 1), ms(1)), Before::Heard);
+        assert_eq!(peers.beacon(NODE, &beacon(1, 1), ms(2)), Before::Heard);
+        let second_is_missing = peers.stale(NODE, place(1, 3), ms(3));
+        assert_eq!(second_is_missing, Before::Gap);
+        let doubled = peers.stale(NODE, place(1, 3), ms(4));
+        assert_eq!(doubled, Before::Heard);
+        let late = peers.stale(NODE, place(1, 2), ms(4));
+        assert_eq!(late, Before::Heard);
+        let last_is_missing = peers.beacon(NODE, &beacon(1, 4), ms(5));
+        assert_eq!(last_is_missing, Before::Gap);
+        let told_already = peers.beacon(NODE, &beacon(1, 4), ms(6));
+        assert_eq!(told_already, Before::Heard);
         assert_eq!(peers.iter().next().unwrap().1.gaps, 2);
     }
 
@@ -159,16 +169,17 @@ mod tests {
     fn a_nodes_next_link_goes_on_counting() {
         let mut peers = Peers::default();
         peers.beacon(NODE, &beacon(1, 4), ms(0));
-        assert!(!peers.beacon(NODE, &beacon(2, 4), ms(1)));
-        assert!(!peers.stale(NODE, place(2, 5), ms(1)));
-        assert!(peers.stale(NODE, place(3, 9), ms(1)));
+        assert_eq!(peers.beacon(NODE, &beacon(2, 4), ms(1)), Before::Heard);
+        assert_eq!(peers.stale(NODE, place(2, 5), ms(1)), Before::Heard);
+        assert_eq!(peers.stale(NODE, place(3, 9), ms(1)), Before::Gap);
     }
 
     #[test]
-    fn what_a_node_said_before_it_was_heard_first_was_missed() {
+    fn what_a_node_said_before_it_was_heard_first_is_unknown() {
         let mut peers = Peers::default();
-        assert!(peers.stale(NODE, place(1, 1), ms(0)));
-        assert!(peers.beacon(NodeId(8), &beacon(4, 17), ms(0)));
+        assert_eq!(peers.stale(NODE, place(1, 1), ms(0)), Before::Unknown);
+        let other = peers.beacon(NodeId(8), &beacon(4, 17), ms(0));
+        assert_eq!(other, Before::Unknown);
     }
 
     #[test]
