@@ -11,6 +11,7 @@ mod error;
 mod link;
 mod memory;
 mod mesh;
+mod nats;
 pub(crate) mod node;
 mod peers;
 mod pending;
@@ -29,6 +30,7 @@ pub use link::{
 };
 pub use memory::InMemoryBroker;
 pub use mesh::MeshBroker;
+pub use nats::{NatsBroker, NatsSetupError};
 pub use redis::RedisBroker;
 pub use secret::SecretSource;
 pub use url::BrokerUrlError;

@@ -11,6 +11,7 @@ pub mod chunked;
 pub mod cookie;
 pub mod head;
 pub mod id;
+pub mod nats;
 pub mod number;
 pub mod path;
 pub mod percent;

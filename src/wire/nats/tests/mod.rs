@@ -1,0 +1,5 @@
+//! Frames, sessions and keys, without a connection.
+
+mod frames;
+mod keys;
+mod sessions;
