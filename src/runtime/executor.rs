@@ -1,14 +1,16 @@
 //! A pinned executor per thread, and tasks whose panics end only themselves.
 //!
-//! glommio can park while tasks are runnable; one timer of at most [`PULSE`] in flight bounds
-//! such a stall, so [`Executor::run`] keeps one going for as long as the executor lives.
+//! glommio only runs the tasks: its timers and rings wait for nothing but its own time slice, and it
+//! parks only while a thread has no turns to make (see `wake`). It can park while tasks are
+//! runnable; one timer of at most [`PULSE`] in flight bounds such a stall, so [`Executor::run`] keeps
+//! one going for as long as the executor lives.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use glommio::timer::Timer;
@@ -52,23 +54,13 @@ impl Executor {
 }
 
 thread_local! {
-    static ACTIVITY: Activity = const { Activity { polls: Cell::new(0), sleeper: RefCell::new(None) } };
+    static TASK_POLLS: Cell<u64> = const { Cell::new(0) };
 }
 
-struct Activity {
-    polls: Cell<u64>,
-    sleeper: RefCell<Option<Waker>>,
-}
-
-/// How often tasks of this thread were polled. While others run, whoever waits on glommio's rings
-/// would be late by up to 100 ms: it has to look by itself.
+/// How often spawned tasks of this thread were polled: who is about to block the thread learns from it
+/// whether another task still runs.
 pub(super) fn task_polls() -> u64 {
-    ACTIVITY.with(|activity| activity.polls.get())
-}
-
-/// Has `waker` woken when a task is polled next.
-pub(super) fn wake_on_task_poll(waker: &Waker) {
-    ACTIVITY.with(|activity| activity.sleeper.replace(Some(waker.clone())));
+    TASK_POLLS.get()
 }
 
 /// Runs `future` beside the caller, to its end; a panic in it is logged and ends only it.
@@ -79,15 +71,8 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
         }
     });
     let counted = std::future::poll_fn(move |cx| {
-        let polled = task.as_mut().poll(cx);
-        let sleeper = ACTIVITY.with(|activity| {
-            activity.polls.set(activity.polls.get() + 1);
-            activity.sleeper.borrow_mut().take()
-        });
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
-        polled
+        TASK_POLLS.set(TASK_POLLS.get() + 1);
+        task.as_mut().poll(cx)
     });
     glommio::spawn_local(counted).detach();
 }

@@ -6,9 +6,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use slab::Slab;
@@ -67,6 +68,7 @@ pub struct Reactor {
     epoll: OwnedFd,
     entries: RefCell<Slab<Entry>>,
     generation: Cell<u32>,
+    /// What the kernel gave last. What [`Reactor::wait`] took stays here until [`Reactor::poll`].
     events: RefCell<Vec<epoll::Event>>,
 }
 
@@ -208,7 +210,37 @@ impl Reactor {
         }
     }
 
-    /// Takes what the kernel has, without waiting: wakes tasks and tells `watched` the rest.
+    /// Blocks the thread until the kernel has events, or for `time`, rounded up to milliseconds. The events are
+    /// delivered by the next [`Reactor::poll`].
+    ///
+    /// # Errors
+    /// When the kernel refuses to look.
+    pub(super) fn wait(&self, time: Duration) -> io::Result<()> {
+        let mut events = self.events.borrow_mut();
+        if !events.is_empty() {
+            return Ok(());
+        }
+        match self.take(&mut events, time) {
+            // A signal: whoever sleeps looks around and sleeps again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    fn take(&self, events: &mut Vec<epoll::Event>, time: Duration) -> io::Result<()> {
+        let time = rustix::event::Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(events),
+            Some(&time),
+        )?;
+        Ok(())
+    }
+
+    /// Takes what the kernel has, without blocking: wakes tasks and tells `watched` the rest.
     /// Returns how many events there were.
     ///
     /// # Errors
@@ -217,21 +249,18 @@ impl Reactor {
         let mut total = 0;
         loop {
             let mut events = self.events.borrow_mut();
-            events.clear();
-            let zero = rustix::event::Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            let room = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(&self.epoll, room, Some(&zero)) {
-                Err(rustix::io::Errno::INTR) => continue,
-                other => other?,
-            };
+            if events.is_empty() {
+                match self.take(&mut events, Duration::ZERO) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    other => other?,
+                }
+            }
             let taken = events.len();
             total += taken;
             for event in events.iter() {
                 self.deliver(event.data.u64(), event.flags, &mut watched);
             }
+            events.clear();
             if taken < EVENTS_PER_POLL {
                 return Ok(total);
             }
@@ -287,11 +316,5 @@ impl Reactor {
                 },
             );
         }
-    }
-
-    /// A descriptor that is readable while this instance has events.
-    #[must_use]
-    pub fn as_raw_fd(&self) -> RawFd {
-        self.epoll.as_fd().as_raw_fd()
     }
 }

@@ -1,17 +1,20 @@
-//! How another thread wakes a sleeping shard: an eventfd in the shard's epoll set.
+//! How a shard sleeps, and how another thread wakes it: an eventfd in the shard's epoll set.
 //!
-//! A write is never lost: it stays in the counter until read, and the epoll instance is readable
-//! as long as the edge was not taken. The counter is read once per wake-up.
+//! A write is never lost: each is a new edge, and the epoll instance keeps it until it was taken.
+//!
+//! A shard sleeps in `epoll_wait` itself, not in its executor: the executor has nothing of its own to
+//! wait for, and its way into the kernel and back costs more than the sleep's end does. So the sleeping
+//! task blocks its whole thread, which is right only when no other task can run.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use glommio::io::PollableFd;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::executor::{PULSE, task_polls, wake_on_task_poll};
+use super::executor::{PULSE, task_polls, yield_now};
 use super::reactor::Reactor;
 
 /// The writing end; cheap to clone, any thread may ring.
@@ -50,67 +53,42 @@ impl WakeFd {
     }
 }
 
-/// Waits for the epoll instance through glommio.
-pub struct Sleeper {
-    epoll: Rc<PollableFd<RawEpoll>>,
-    waiting: Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>,
-}
-
-struct RawEpoll(Rc<Reactor>);
-
-impl std::os::fd::AsRawFd for RawEpoll {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.0.as_raw_fd()
-    }
-}
+/// Blocks the thread until its epoll instance has events.
+pub struct Sleeper(Rc<Reactor>);
 
 impl Sleeper {
     /// A sleeper on `reactor`; call it on the executor's thread.
     ///
     /// # Errors
-    /// The text of what glommio refused.
+    /// The text of the kernel's refusal to wait on the instance.
     pub fn new(reactor: Rc<Reactor>) -> Result<Self, String> {
-        let epoll = PollableFd::new(RawEpoll(reactor)).map_err(|error| error.to_string())?;
-        Ok(Self {
-            epoll: Rc::new(epoll),
-            waiting: None,
-        })
+        reactor
+            .wait(Duration::ZERO)
+            .map_err(|error| error.to_string())?;
+        Ok(Self(reactor))
     }
 
-    /// Sleeps until the epoll instance has events, `deadline` comes, another task of this thread
-    /// has run, or the task is woken and `nudged` says that there is work; at most [`PULSE`].
+    /// Sleeps until the epoll instance has events or `deadline` comes; at most [`PULSE`]. Returns at once
+    /// when another task of this thread has run meanwhile, or `nudged` says that there is work.
+    ///
+    /// What happened is told by the next [`Reactor::poll`].
     pub async fn sleep(
         &mut self,
-        deadline: Option<std::time::Instant>,
+        deadline: Option<Instant>,
         nudged: impl Fn(&std::task::Waker) -> bool,
     ) {
-        let until_deadline = deadline.map_or(PULSE, |at| {
-            at.saturating_duration_since(std::time::Instant::now())
-                .min(PULSE)
-        });
-        let waiting = self.waiting.get_or_insert_with(|| {
-            let epoll = Rc::clone(&self.epoll);
-            Box::pin(async move {
-                if let Err(error) = epoll.readable().await {
-                    tracing::error!(%error, "waiting for the epoll instance failed");
-                }
-            })
-        });
-        let mut timer = std::pin::pin!(glommio::timer::Timer::new(until_deadline));
-        let polls = task_polls();
-        let fired = std::future::poll_fn(|cx| {
-            wake_on_task_poll(cx.waker());
-            if nudged(cx.waker()) || task_polls() != polls {
-                return std::task::Poll::Ready(false);
-            }
-            if waiting.as_mut().poll(cx).is_ready() {
-                return std::task::Poll::Ready(true);
-            }
-            timer.as_mut().poll(cx).map(|_| false)
-        })
-        .await;
-        if fired {
-            self.waiting = None;
+        // The executor runs its tasks in the order in which they were woken. So if none ran between
+        // this task's going to the end and coming to the front again, there is none; and from here
+        // on none is woken, as wakers are called on this thread alone.
+        let before = task_polls();
+        yield_now().await;
+        let nudged = std::future::poll_fn(|cx| std::task::Poll::Ready(nudged(cx.waker()))).await;
+        if nudged || task_polls() != before {
+            return;
+        }
+        let time = deadline.map_or(PULSE, |at| at.saturating_duration_since(Instant::now()));
+        if let Err(error) = self.0.wait(time.min(PULSE)) {
+            tracing::error!(%error, "waiting for the epoll instance failed");
         }
     }
 }
