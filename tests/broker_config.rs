@@ -1,5 +1,5 @@
 //! The broker's options from outside: which combinations end the start, with which code and which
-//! words, and that no secret gets into them or into the log.
+//! words, that no secret gets into them or into the log, and that each option does what it says.
 
 mod common;
 
@@ -7,8 +7,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use autovia_testkit::{Output, Server};
-use common::{autovia, file, probe};
+use autovia::server::config::Cpus;
+use autovia_testkit::{Authority, Output, Redis, Running, Server};
+use common::{autovia, eventually, file, probe};
 
 /// What must never be seen.
 const SECRET: &str = "geheim-4711";
@@ -81,7 +82,12 @@ fn what_contradicts_itself_is_refused() {
     for (line, said) in [
         (
             "--broker redis --broker-url nats://127.0.0.1",
-            &["--broker", "nats://127.0.0.1", "contradict", "rediss://"][..],
+            &[
+                "--broker",
+                "nats://127.0.0.1",
+                "contradict",
+                "redis-cluster://",
+            ][..],
         ),
         (
             "--broker redis --broker-subject a.b",
@@ -216,5 +222,110 @@ fn help_lists_the_broker_and_every_binary_has_its_options() {
         ] {
             assert!(broker.contains(flag), "no {flag} in {broker}");
         }
+    }
+}
+
+/// The CPUs that the thread of this name may run on, as the kernel lists them.
+fn cpus_of_thread(server: &Running, name: &str) -> String {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("the process runs");
+    let status = tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok())
+        .find(|status| status.starts_with(&format!("Name:\t{name}\n")))
+        .expect("a thread of this name");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    line.expect("each thread has CPUs").trim().to_owned()
+}
+
+#[test]
+fn all_options_of_redis_together_reach_it() {
+    // Given a redis that takes one user on one channel, by TLS, with a certificate of the client,
+    let authority = Authority::new();
+    let client = authority.issue(&["autovia"]);
+    let redis = Redis::new()
+        .acl(&format!(
+            "user via on >{SECRET} resetchannels &app:one +subscribe +publish +ping"
+        ))
+        .tls(&authority.issue(&["127.0.0.1"]))
+        .only_clients_of(&authority)
+        .start();
+    let password = secret_file("broker-password", 0o600);
+    let cpus = Cpus::of_this_process().allowed;
+    let cpu = cpus.last().expect("a CPU").to_string();
+
+    // when a server is told all of that by its options,
+    let server = autovia()
+        .env("AUTOVIA_BROKER_CHANNEL", "app:one")
+        .env("AUTOVIA_BROKER_PASSWORD_FILE", &password)
+        .arg("--broker-url")
+        .arg(format!("rediss://via@127.0.0.1:{}", redis.tls_port()))
+        .arg("--broker-ca-file")
+        .arg(authority.ca_file())
+        .arg("--broker-cert-file")
+        .arg(&client.chain_file)
+        .arg("--broker-key-file")
+        .arg(&client.key_file)
+        .args(["--link-core", &cpu, "--ready-when", "link"])
+        .shards(1)
+        .start();
+
+    // then it is connected, which is more than logged in: what it published came back.
+    eventually("a connected link", || {
+        (server.health()["broker"]["connected"] == true).then_some(())
+    });
+    assert_eq!(server.health()["broker"]["driver"], "RedisBroker");
+    assert_eq!(server.client().get("/_ready").status, 200);
+    assert_eq!(cpus_of_thread(&server, "link"), cpu);
+    let log = server.log();
+    assert!(!log.iter().any(|line| line.contains(SECRET)), "{log:?}");
+}
+
+#[test]
+fn readiness_minds_the_link_only_when_told() {
+    // Given a broker that nobody runs,
+    let url = ["--broker-url", "redis://127.0.0.1:1"];
+    // then a server is ready as long as its pages work,
+    let serving = autovia().args(url).shards(1).start();
+    assert_eq!(serving.client().get("/_health").status, 503);
+    assert_eq!(serving.client().get("/_ready").status, 200);
+    // unless it shall be ready with its link only.
+    let linked = autovia()
+        .args(url)
+        .args(["--ready-when", "link"])
+        .shards(1)
+        .start();
+    assert_eq!(linked.client().get("/_ready").status, 503);
+}
+
+#[test]
+fn options_of_the_link_need_a_broker_that_has_one() {
+    for line in [
+        "--shards 1 --link-core 0",
+        "--broker mesh --ready-when link",
+    ] {
+        let cpu = Cpus::of_this_process().allowed[0].to_string();
+        let line = line.replace("--link-core 0", &format!("--link-core {cpu}"));
+        refused(
+            &autovia(),
+            &line,
+            &["about the link to other nodes", "redis or nats"],
+        );
+    }
+}
+
+#[test]
+fn a_url_that_the_broker_refuses_ends_the_start() {
+    for (line, said) in [
+        ("--broker-url redis://h:99999", "no valid port"),
+        ("--broker-url redis://h,i", "redis-cluster://"),
+        ("--broker-url redis-sentinel://h", "master's name"),
+        ("--broker-url redis://h?db=1", "has no ?"),
+    ] {
+        refused(
+            &autovia(),
+            line,
+            &["from --broker-url is not a broker's URL", said],
+        );
     }
 }
