@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use autovia_bench::machine::Facts;
-use autovia_bench::suites::fanout::{self, SuiteError};
-use autovia_bench::suites::fanout_report;
+use autovia_bench::suites::{SuiteError, fanout, fanout_report, shards};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -18,11 +17,16 @@ struct Options {
 enum Suite {
     /// All streams watch one scope: CPU per delivered event, time until the last has it, memory per stream.
     Fanout(fanout::Options),
+    /// What the threads share, beside its peers: ns per operation of rings, hops, slot table, sets.
+    Shards(shards::Options),
 }
 
 fn main() -> ExitCode {
-    let Suite::Fanout(options) = Options::parse().suite;
-    match run_fanout(&options) {
+    let done = match Options::parse().suite {
+        Suite::Fanout(options) => run_fanout(&options),
+        Suite::Shards(options) => run_shards(&options).map(|()| true),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!(
@@ -53,4 +57,19 @@ fn run_fanout(options: &fanout::Options) -> Result<bool, SuiteError> {
     fanout_report::write(&options.out, &samples, &facts, cores)?;
     println!("{}", fanout_report::table(&samples));
     Ok(samples.iter().all(|sample| sample.report.is_clean()))
+}
+
+fn run_shards(options: &shards::Options) -> Result<(), SuiteError> {
+    let facts = Facts::read();
+    let (samples, cores) = shards::run(options, &mut |sample| {
+        eprintln!(
+            "round {} · {} · {} · {}: {:.1} ns",
+            sample.round, sample.part, sample.case, sample.subject, sample.ns
+        );
+    })?;
+    shards::report::write(&options.out, &samples, &facts, cores)?;
+    for &part in &options.parts {
+        println!("{}", shards::report::table(&samples, part));
+    }
+    Ok(())
 }

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
-const LABEL_WIDTH: f64 = 110.0;
 const NOTE_WIDTH: f64 = 150.0;
-const PLOT_WIDTH: f64 = WIDTH - LABEL_WIDTH - NOTE_WIDTH;
 const TOP: f64 = 62.0;
 const BAR: f64 = 18.0;
 const ROW: f64 = 28.0;
@@ -24,6 +22,8 @@ const COLOURS: [(&str, &str); 4] = [
 pub struct Chart {
     /// What is shown.
     pub title: String,
+    /// Room for the bars' labels, of 760.
+    pub label_width: f64,
     /// Names of the parts that each bar is stacked from, at most four.
     pub parts: Vec<String>,
     /// Bars that belong together.
@@ -63,7 +63,8 @@ impl Chart {
             .fold(0.0, f64::max);
         let step = step(longest);
         let end = (longest / step).ceil().max(1.0) * step;
-        let x = |value: f64| LABEL_WIDTH + value / end * PLOT_WIDTH;
+        let plot_width = WIDTH - self.label_width - NOTE_WIDTH;
+        let x = |value: f64| self.label_width + value / end * plot_width;
         let bottom = self.groups.iter().fold(TOP, |y, group| {
             y + GROUP_HEAD + ROW * count(group.bars.len())
         });
@@ -151,7 +152,7 @@ impl Chart {
 impl Bar {
     fn to_svg(&self, y: f64, x: &impl Fn(f64) -> f64) -> String {
         let (middle, text) = (y + BAR / 2.0, y + BAR / 2.0 + 4.5);
-        let label = LABEL_WIDTH - 10.0;
+        let label = x(0.0) - 10.0;
         let mut svg = format!(
             "<text class=\"label\" x=\"{label}\" y=\"{text}\">{}</text>",
             escape(&self.label)
@@ -230,13 +231,14 @@ mod tests {
         };
         let chart = Chart {
             title: "t".into(),
+            label_width: 110.0,
             parts: vec!["p".into()],
             groups: vec![group],
         };
         let svg = chart.to_svg();
-        let full = format!("width=\"{PLOT_WIDTH:.1}\"");
-        let half = format!("width=\"{:.1}\"", PLOT_WIDTH / 2.0);
-        assert!(svg.contains(&full) && svg.contains(&half), "{svg}");
+        let full = "width=\"500.0\"";
+        let half = "width=\"250.0\"";
+        assert!(svg.contains(full) && svg.contains(half), "{svg}");
         assert!(
             svg.contains("a&lt;b") && svg.contains("10 &quot;&amp;&quot;"),
             "{svg}"

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::cpu::{self, Usage};
 use crate::load::{Load, LoadError, Report};
-use crate::peers::process::StartError;
 use crate::peers::{Peer, Programs};
+use crate::suites::SuiteError;
 use crate::table::percentile;
 
 /// Ticks before the clock starts: buffers have grown, lazily built parts are there.
@@ -84,40 +84,6 @@ pub struct Cores {
     pub server: Option<usize>,
     /// The generator's.
     pub load: Option<usize>,
-}
-
-/// Why a suite gave up.
-#[derive(Debug, thiserror::Error)]
-pub enum SuiteError {
-    /// A server is missing.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// A server misbehaved beyond what can be counted.
-    #[error("{server} with {streams} streams: {source}")]
-    Load {
-        /// Which server.
-        server: &'static str,
-        /// How many streams.
-        streams: usize,
-        /// What happened.
-        source: LoadError,
-    },
-    /// The kernel's figures can't be read, or the report can't be written.
-    #[error("{doing}: {source}")]
-    System {
-        /// What failed.
-        doing: String,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl SuiteError {
-    /// For `map_err`.
-    pub fn system(doing: impl Into<String>) -> impl FnOnce(io::Error) -> SuiteError {
-        let doing = doing.into();
-        move |source| SuiteError::System { doing, source }
-    }
 }
 
 /// Runs all rounds; `progress` is told each sample as it comes.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::fanout::{Cores, Sample, SuiteError};
+use super::SuiteError;
+use super::fanout::{Cores, Sample};
 use crate::event::EVENT_BYTES;
 use crate::machine::Facts;
 use crate::peers::Peer;
@@ -160,6 +161,7 @@ pub fn chart(samples: &[Sample]) -> Chart {
     }
     Chart {
         title: "Server CPU per delivered event, µs".to_owned(),
+        label_width: 110.0,
         parts: ["user", "system", "ksoftirqd"].map(str::to_owned).to_vec(),
         groups,
     }

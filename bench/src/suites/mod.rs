@@ -1,4 +1,8 @@
-//! What is measured. Each suite runs its servers in turn, round by round, and writes one report.
+//! What is measured. Each suite runs its subjects in turn, round by round, and writes one report.
 
+mod error;
 pub mod fanout;
 pub mod fanout_report;
+pub mod shards;
+
+pub use error::SuiteError;

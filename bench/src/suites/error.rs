@@ -1,0 +1,48 @@
+//! Why a suite gives up.
+
+use std::io;
+
+use crate::load::LoadError;
+use crate::peers::process::StartError;
+
+/// Why a suite gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// A server is missing.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A server misbehaved beyond what can be counted.
+    #[error("{server} with {streams} streams: {source}")]
+    Load {
+        /// Which server.
+        server: &'static str,
+        /// How many streams.
+        streams: usize,
+        /// What happened.
+        source: LoadError,
+    },
+    /// The kernel's figures can't be read, or the report can't be written.
+    #[error("{doing}: {source}")]
+    System {
+        /// What failed.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two threads that share a core say nothing about two cores.
+    #[error(
+        "this suite needs two cores and may use one: allow more (taskset, cpuset) and run it again"
+    )]
+    TooFewCores,
+    /// The runtime under test did not start.
+    #[error("the runtime did not start: {0}")]
+    Runtime(String),
+}
+
+impl SuiteError {
+    /// For `map_err`.
+    pub fn system(doing: impl Into<String>) -> impl FnOnce(io::Error) -> SuiteError {
+        let doing = doing.into();
+        move |source| SuiteError::System { doing, source }
+    }
+}
