@@ -6,7 +6,7 @@ use super::super::setting::{Problem, Text};
 use super::super::settings as s;
 use super::super::value::BrokerKind;
 use super::shown_url;
-use crate::broker::{Broker, BrokerUrlError, RedisBroker};
+use crate::broker::{Broker, BrokerUrlError, NatsBroker, RedisBroker};
 use crate::secret::Secret;
 
 /// The broker that reaches other nodes, if one is configured. Nothing is connected, resolved or read.
@@ -15,8 +15,9 @@ use crate::secret::Secret;
 /// A URL or a name that the broker itself refuses.
 pub(in crate::server) fn build(config: &Config) -> Result<Option<Box<dyn Broker>>, ConfigError> {
     Ok(match config.broker {
-        BrokerKind::Memory | BrokerKind::Mesh | BrokerKind::Nats => None,
+        BrokerKind::Memory | BrokerKind::Mesh => None,
         BrokerKind::Redis => Some(Box::new(redis(config)?)),
+        BrokerKind::Nats => Some(Box::new(nats(config)?)),
     })
 }
 
@@ -42,6 +43,44 @@ fn redis(config: &Config) -> Result<RedisBroker, ConfigError> {
         broker = broker.client_certificate(certificate, key);
     }
     Ok(broker)
+}
+
+fn nats(config: &Config) -> Result<NatsBroker, ConfigError> {
+    let options = &config.broker_options;
+    let mut broker = at(config, NatsBroker::from_url)?.unwrap_or_default();
+    if let Some(subject) = &options.subject {
+        broker = broker.subject(subject.clone());
+    }
+    if let (Some(name), Some(password)) = (&options.username, &options.password) {
+        broker = broker.user(name.clone(), password.clone());
+    }
+    if let Some(token) = &options.token {
+        broker = broker.token(token.clone());
+    }
+    if let Some(path) = &options.creds_file {
+        broker = broker.creds_file(path);
+    }
+    if let Some(seed) = &options.nkey_seed {
+        broker = broker.nkey_seed(seed.clone());
+    }
+    if let Some(tls) = options.tls {
+        broker = broker.tls(tls);
+    }
+    if let Some(path) = &options.ca_file {
+        broker = broker.ca_file(path);
+    }
+    if let Some((certificate, key)) = &options.client_certificate {
+        broker = broker.client_certificate(certificate, key);
+    }
+    let broker = broker.tls_first(options.tls_first);
+    match broker.check() {
+        Ok(()) => Ok(broker),
+        Err(error) => {
+            let subject = options.subject.clone().unwrap_or_default();
+            let problem = format!("not a subject: {error}");
+            Err(refused(config, &s::BROKER_SUBJECT, subject, problem))
+        }
+    }
 }
 
 /// The broker at the configured URL, if there is one.
@@ -87,8 +126,8 @@ mod tests {
     fn what_was_said_beats_the_default_and_adds_to_the_url() {
         let none = config(BrokerOptions::default());
         assert_eq!(
-            format!("{:?}", redis(&none).unwrap()),
-            r#"RedisBroker { channel: "via:broadcast", tls: false, .. }"#
+            format!("{:?} {:?}", redis(&none).unwrap(), nats(&none).unwrap()),
+            r#"RedisBroker { channel: "via:broadcast", tls: false, .. } NatsBroker { subject: "via.broadcast", tls: false, .. }"#
         );
         let by_scheme = redis(&config(BrokerOptions {
             url: url("rediss://h"),
@@ -99,6 +138,16 @@ mod tests {
         assert_eq!(
             format!("{:?}", by_scheme.unwrap()),
             r#"RedisBroker { channel: "a:b", tls: true, .. }"#
+        );
+        let by_option = nats(&config(BrokerOptions {
+            url: url("nats://h,i"),
+            subject: Some("a.b".to_owned()),
+            tls: Some(true),
+            ..BrokerOptions::default()
+        }));
+        assert_eq!(
+            format!("{:?}", by_option.unwrap()),
+            r#"NatsBroker { subject: "a.b", tls: true, .. }"#
         );
     }
 
@@ -112,6 +161,15 @@ mod tests {
             port.unwrap_err().to_string(),
             "`redis://h:0` by default is not a broker's URL: the 1. server of the broker's URL has \
              no valid port: it is 1 to 65535"
+        );
+        let subject = nats(&config(BrokerOptions {
+            subject: Some("a b".to_owned()),
+            ..BrokerOptions::default()
+        }));
+        let text = subject.unwrap_err().to_string();
+        assert!(
+            text.starts_with("`a b` by default is not a subject: "),
+            "{text}"
         );
     }
 }

@@ -87,7 +87,9 @@ pub(super) fn is_public(url: &str) -> bool {
 /// The schemes of a broker, for texts.
 pub(super) const fn schemes(kind: BrokerKind) -> &'static str {
     match kind {
-        BrokerKind::Redis => "redis://, redis-sentinel://, redis-cluster:// or the same with rediss",
+        BrokerKind::Redis => {
+            "redis://, redis-sentinel://, redis-cluster:// or the same with rediss"
+        }
         BrokerKind::Nats => "nats:// or tls://",
         BrokerKind::Memory | BrokerKind::Mesh => "none",
     }

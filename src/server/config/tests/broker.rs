@@ -251,10 +251,18 @@ fn a_bad_url_or_name_is_told_with_what_is_allowed() {
         ),
         ("--broker-url reds://h", "(did you mean redis://?)"),
         ("--broker-url redis://h:99999", "`redis://h:99999` from"),
-        ("--broker-url redis://h:99999", "no valid port: it is 1 to 65535"),
-        ("--broker-url redis-sentinel://h", "ends with the master's name"),
+        (
+            "--broker-url redis://h:99999",
+            "no valid port: it is 1 to 65535",
+        ),
+        (
+            "--broker-url redis-sentinel://h",
+            "ends with the master's name",
+        ),
         ("--broker-url redis://h,i", "redis-cluster://"),
         ("--broker-url redis://h?db=1", "has no ?"),
+        ("--broker-url nats://", "no valid host"),
+        ("--broker-url nats://h/subject", "ends after the servers"),
     ] {
         let text = refused(line);
         assert!(text.contains(said), "{line}: {text}");
@@ -287,6 +295,18 @@ fn a_bad_url_or_name_is_told_with_what_is_allowed() {
         text.starts_with("`` from --broker-channel is not a channel"),
         "{text}"
     );
+}
+
+#[test]
+fn only_redis_and_nats_are_built() {
+    let build = |line: &str| broker::build(&config(line)).unwrap();
+    for (line, driver) in [("redis", "RedisBroker"), ("nats", "NatsBroker")] {
+        let broker = build(&format!("--broker {line}")).expect("a broker");
+        assert_eq!((broker.driver(), broker.reach()), (driver, Reach::Nodes));
+    }
+    for line in ["", "--broker memory --shards 1", "--broker mesh"] {
+        assert!(build(line).is_none(), "{line}");
+    }
 }
 
 #[test]
