@@ -8,7 +8,7 @@ use super::link::{BrokerFuture, LinkContext};
 use crate::runtime::blocking::{Blocking, Pool};
 use crate::runtime::timer::Timers;
 use crate::runtime::wake::{Sleeper, WakeFd};
-use crate::runtime::{Executor, Reactor, local, spawn, yield_now};
+use crate::runtime::{Executor, Reactor, local, ring_when_woken_from_outside, spawn, yield_now};
 
 /// What stands beside the sockets and timers of a room, and is looked at in each turn.
 pub(crate) trait Beat {
@@ -45,6 +45,7 @@ impl Room {
         reactor
             .listen_to_wakes(wake.as_fd())
             .map_err(|error| error.to_string())?;
+        ring_when_woken_from_outside(wake.clone());
         Ok(Self {
             sleeper: Sleeper::new(Rc::clone(&reactor))?,
             reactor,

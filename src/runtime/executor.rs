@@ -6,13 +6,16 @@
 //! one going for as long as the executor lives.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::ThreadId;
 use std::time::Duration;
 
+use super::wake::WakeFd;
 use glommio::timer::Timer;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
@@ -63,6 +66,58 @@ pub(super) fn task_polls() -> u64 {
     TASK_POLLS.get()
 }
 
+thread_local! {
+    static BELL: RefCell<Option<WakeFd>> = const { RefCell::new(None) };
+}
+
+/// Has `bell` rung when another thread wakes a task of this thread, which may sleep in the kernel.
+pub fn ring_when_woken_from_outside(bell: WakeFd) {
+    BELL.set(Some(bell));
+}
+
+/// A task's waker for anybody: from its own thread it is the executor's, from others it also ends the
+/// thread's sleep.
+struct AnyThread {
+    inner: Waker,
+    home: ThreadId,
+    bell: WakeFd,
+}
+
+impl Wake for AnyThread {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.inner.wake_by_ref();
+        if std::thread::current().id() != self.home {
+            self.bell.ring();
+        }
+    }
+}
+
+/// The wrapped waker of one task: the executor gives the same one to each poll.
+#[derive(Default)]
+struct Wrapped(Option<(Waker, Waker)>);
+
+impl Wrapped {
+    fn of(&mut self, inner: &Waker) -> &Waker {
+        let known = self.0.take().filter(|(known, _)| known.will_wake(inner));
+        let (_, waker) = self.0.insert(known.unwrap_or_else(|| {
+            let waker = match BELL.with_borrow(Clone::clone) {
+                Some(bell) => Waker::from(Arc::new(AnyThread {
+                    inner: inner.clone(),
+                    home: std::thread::current().id(),
+                    bell,
+                })),
+                None => inner.clone(),
+            };
+            (inner.clone(), waker)
+        }));
+        waker
+    }
+}
+
 /// Runs `future` beside the caller, to its end; a panic in it is logged and ends only it.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
     let mut task = Box::pin(async move {
@@ -70,9 +125,11 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
             tracing::error!(panic = %unwound.text, "a task panicked");
         }
     });
+    let mut wrapped = Wrapped::default();
     let counted = std::future::poll_fn(move |cx| {
         TASK_POLLS.set(TASK_POLLS.get() + 1);
-        task.as_mut().poll(cx)
+        let waker = wrapped.of(cx.waker());
+        task.as_mut().poll(&mut Context::from_waker(waker))
     });
     glommio::spawn_local(counted).detach();
 }
@@ -118,5 +175,45 @@ impl<F: Future> Future for Guarded<F> {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Err(payload) => Poll::Ready(Err(Unwound::of(&*payload))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::local;
+
+    #[test]
+    fn a_task_that_another_thread_wakes_ends_the_sleep_and_runs() {
+        let executor = Executor::pinned(None, "woken").unwrap();
+        let bell = WakeFd::new().unwrap();
+        let rung = executor.run(async move {
+            ring_when_woken_from_outside(bell.clone());
+            let (sender, done) = local::oneshot();
+            let (give, take) = std::sync::mpsc::channel::<Waker>();
+            // Given a task that gives its waker to another thread and waits,
+            spawn(async move {
+                let mut given = false;
+                std::future::poll_fn(|cx| {
+                    if std::mem::replace(&mut given, true) {
+                        return Poll::Ready(());
+                    }
+                    give.send(cx.waker().clone()).unwrap();
+                    Poll::Pending
+                })
+                .await;
+                sender.send(());
+            });
+            yield_now().await;
+            assert!(!bell.clear(), "nobody has rung before");
+            // when that thread wakes it, then the bell is rung and the task runs.
+            std::thread::spawn(move || take.recv().unwrap().wake())
+                .join()
+                .unwrap();
+            let rung = bell.clear();
+            done.receive().await;
+            rung
+        });
+        assert!(rung);
     }
 }

@@ -14,7 +14,7 @@ pub mod socket;
 pub mod timer;
 pub mod wake;
 
-pub use executor::{Executor, Unwound, guarded, spawn, yield_now};
+pub use executor::{Executor, Unwound, guarded, ring_when_woken_from_outside, spawn, yield_now};
 pub use listener::Listener;
 pub use reactor::{Reactor, Readiness};
 pub use socket::Socket;

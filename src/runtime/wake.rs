@@ -39,11 +39,11 @@ impl WakeFd {
         rustix::io::write(&self.0, &1_u64.to_ne_bytes()).ok();
     }
 
-    /// Takes the rings that came so far.
-    pub fn clear(&self) {
+    /// Takes the rings that came so far; whether there were any.
+    pub fn clear(&self) -> bool {
         let mut count = [0; 8];
-        // Nothing there (EAGAIN) is as good as taken.
-        rustix::io::read(&self.0, &mut count).ok();
+        // Nothing there is an EAGAIN.
+        rustix::io::read(&self.0, &mut count).is_ok()
     }
 
     /// The descriptor, to be put into the epoll set.

@@ -23,7 +23,9 @@ use crate::runtime::blocking::{Blocking, Pool};
 use crate::runtime::listener::Accepted;
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::{Sleeper, WakeFd};
-use crate::runtime::{Executor, Listener, Reactor, Socket, Unwound, spawn, yield_now};
+use crate::runtime::{
+    Executor, Listener, Reactor, Socket, Unwound, ring_when_woken_from_outside, spawn, yield_now,
+};
 use crate::scope::Crossing;
 
 /// What one shard needs from the main thread.
@@ -60,6 +62,7 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
         reactor
             .listen_to_wakes(seat.wake.as_fd())
             .map_err(|error| machine("can't listen to its doorbell", &error))?;
+        ring_when_woken_from_outside(seat.wake.clone());
         let engine = Engine::new(EngineParts {
             shard: u16::try_from(id).expect("shards fit 16 bits"),
             shards: u16::try_from(seat.common.config.shards).expect("shards fit 16 bits"),
