@@ -43,6 +43,9 @@ pub(crate) mod dirty {
     pub const ERROR: u8 = 16;
     /// All, since something was missed.
     pub const FULL: u8 = 32;
+    /// Its own values wait for their time; it stands in the list again then, or before if
+    /// something else has to be told.
+    pub const PUT_OFF: u8 = 64;
     /// It stands in the shard's list.
     pub const LISTED: u8 = 128;
 }

@@ -17,7 +17,12 @@ impl Engine {
     pub fn may_send(&self, context: &Context, now_ms: u64) -> bool {
         let only_own = !context.has(dirty::SHARED | dirty::FULL | dirty::SCRIPT | dirty::ERROR);
         if only_own && context.has(dirty::TAB) && now_ms < context.next_patch_ms.get() {
-            self.defer(context.next_patch_ms.get(), Deferred::Context(context.key));
+            let bits = context.dirty.get();
+            // It leaves the list: a shared value that changes meanwhile is told in its own turn.
+            context.dirty.set(bits & !dirty::LISTED | dirty::PUT_OFF);
+            if bits & dirty::PUT_OFF == 0 {
+                self.defer(context.next_patch_ms.get(), Deferred::Context(context.key));
+            }
             return false;
         }
         true

@@ -114,7 +114,15 @@ impl Engine {
             };
             match due {
                 Deferred::Scope(id) => self.stale_scopes.borrow_mut().push(id),
-                Deferred::Context(key) => self.dirty.borrow_mut().push(key),
+                Deferred::Context(key) => {
+                    let put_off = self
+                        .context(key)
+                        .filter(|context| context.has(dirty::PUT_OFF));
+                    if let Some(context) = put_off {
+                        context.dirty.set(context.dirty.get() & !dirty::PUT_OFF);
+                        self.list(&context, 0);
+                    }
+                }
             }
         }
     }

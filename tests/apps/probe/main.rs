@@ -4,6 +4,7 @@ mod data;
 mod desk;
 mod failures;
 mod life;
+mod model;
 mod scopes;
 mod state;
 
@@ -38,6 +39,7 @@ fn main() {
         desk::setup(app);
         failures::setup(app);
         life::setup(app);
+        model::setup(app);
         app.template("hello.html", include_str!("hello.html"));
     })
 }
