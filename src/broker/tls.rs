@@ -357,3 +357,6 @@ impl State {
         Poll::Ready(Ok(taken))
     }
 }
+
+#[cfg(test)]
+mod tests;

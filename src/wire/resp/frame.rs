@@ -1,5 +1,7 @@
 //! Bytes in, replies out.
 
+use std::borrow::Cow;
+
 use redis_protocol::resp2;
 use redis_protocol::resp2::types::OwnedFrame as Frame2;
 use redis_protocol::resp3;
@@ -106,11 +108,28 @@ fn decode(frame: &[u8], protocol: Protocol) -> Result<Value, RespError> {
             Ok(Some((value, used))) if used == frame.len() => Ok(of_two(value)),
             _ => Err(RespError::Content),
         },
-        Protocol::Three => match resp3::decode::complete::decode(frame) {
-            Ok(Some((value, used))) if used == frame.len() => Ok(of_three(value)),
+        Protocol::Three => match resp3::decode::complete::decode(&flat(frame)) {
+            Ok(Some((value, _))) => Ok(of_three(value)),
             _ => Err(RespError::Content),
         },
     }
+}
+
+/// A map as the array of its keys and values: the decoder's own maps keep neither the order nor all of the
+/// keys. Maps inside of others stay, and nobody looks at them.
+fn flat(frame: &[u8]) -> Cow<'_, [u8]> {
+    let Some(rest) = frame.strip_prefix(b"%") else {
+        return Cow::Borrowed(frame);
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (count, rest) = rest.split_at(digits);
+    // The scan has seen a short number.
+    let count = count
+        .iter()
+        .fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    let mut array = format!("*{}", 2 * count).into_bytes();
+    array.extend_from_slice(rest);
+    Cow::Owned(array)
 }
 
 fn of_two(frame: Frame2) -> Value {
@@ -137,16 +156,6 @@ fn of_three(frame: Frame3) -> Value {
         Frame3::Null => Value::Null,
         Frame3::Array { data, .. } => Value::List(list(data)),
         Frame3::Push { data, .. } => Value::Push(list(data)),
-        Frame3::Map { data, .. } => {
-            let mut pairs: Vec<[Value; 2]> = data
-                .into_iter()
-                .map(|(key, value)| [of_three(key), of_three(value)])
-                .filter(|[key, _]| key.as_text().is_some())
-                .collect();
-            // The decoder keeps no order.
-            pairs.sort_by(|one, other| one[0].as_text().cmp(&other[0].as_text()));
-            Value::List(pairs.into_iter().flatten().collect())
-        }
         _ => Value::Other,
     }
 }

@@ -9,13 +9,13 @@ pub enum Value {
     Number(i64),
     /// Nothing.
     Null,
-    /// An array; a map as its keys and values in turn, in the order of the keys, which are texts.
+    /// An array; a map as its keys and values in turn.
     List(Vec<Value>),
     /// What the server says by itself.
     Push(Vec<Value>),
     /// The server refuses.
     Error(Refusal),
-    /// A kind whose content nobody needs.
+    /// A kind whose content nobody needs, as a map inside of another reply.
     Other,
     /// A reply with a text that was too long to keep.
     TooLong,

@@ -61,13 +61,8 @@ fn every_kind_of_reply() {
             Value::List(vec![text("role"), text("master")]),
         ),
         (
-            "%3\r\n+b\r\n:2\r\n+a\r\n:1\r\n:9\r\n:3\r\n",
-            Value::List(vec![
-                text("a"),
-                Value::Number(1),
-                text("b"),
-                Value::Number(2),
-            ]),
+            "%2\r\n+b\r\n:2\r\n+b\r\n%1\r\n+a\r\n:1\r\n",
+            Value::List(vec![text("b"), Value::Number(2), text("b"), Value::Other]),
         ),
         (">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$2\r\n{}\r\n", push),
     ] {
@@ -136,7 +131,7 @@ fn what_breaks_the_protocol() {
         ("#x\r\n", Content),
         (",x\r\n", Content),
         ("=8\r\nxyz:text\r\n", Content),
-        ("%1\r\n*0\r\n:1\r\n", Content),
+        ("*1\r\n%1\r\n*0\r\n:1\r\n", Content),
     ] {
         let shown = &bytes[..bytes.len().min(40)];
         assert_eq!(
