@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use autovia::server::config::Cpus;
-use autovia_testkit::{Authority, Output, Redis, Running, Server};
+use autovia_testkit::{
+    Authority, NatsOperator, NatsServer, NkeyPair, Output, Redis, Running, Server,
+};
 use common::{autovia, eventually, file, probe};
 
 /// What must never be seen.
@@ -282,6 +284,66 @@ fn all_options_of_redis_together_reach_it() {
 }
 
 #[test]
+fn each_way_to_log_in_to_nats_reaches_it() {
+    let (operator, nkey) = (NatsOperator::new(), NkeyPair::user());
+    let authority = Authority::new();
+    let certificate = authority.issue(&["127.0.0.1"]);
+    let subject = ", permissions: { publish: \"app.one\", subscribe: \"app.one\" }";
+    let user = NatsServer::new()
+        .user("via", SECRET, subject)
+        .tls(&certificate, "");
+    let key_only = format!(
+        "authorization {{ users: [ {{ nkey: {} }} ] }}",
+        nkey.public()
+    );
+    let secret = secret_file("broker-nats", 0o600);
+    let creds = file("broker.creds", &operator.credentials());
+    let seed = file("broker.nkey", &nkey.seed());
+    for (nats, kind, options) in [
+        (
+            NatsServer::new().token(SECRET),
+            "nats",
+            vec!["--broker-token-file".into(), secret.clone()],
+        ),
+        (
+            user,
+            "tls",
+            vec![
+                "--broker-username=via".into(),
+                "--broker-password-file".into(),
+                secret,
+                "--broker-subject=app.one".into(),
+                "--broker-ca-file".into(),
+                authority.ca_file(),
+            ],
+        ),
+        (
+            NatsServer::new().config(operator.config()),
+            "nats",
+            vec!["--broker-creds-file".into(), creds],
+        ),
+        (
+            NatsServer::new().config(key_only),
+            "nats",
+            vec!["--broker-nkey-file".into(), seed],
+        ),
+    ] {
+        // Given a server that wants a login, when its options tell it, then the link is connected.
+        let nats = nats.start();
+        let url = format!("{kind}://127.0.0.1:{}", nats.port());
+        let server = autovia()
+            .args(["--broker-url", &url])
+            .args(options)
+            .shards(1)
+            .start();
+        eventually("a connected link", || {
+            (server.health()["broker"]["connected"] == true).then_some(())
+        });
+        assert_eq!(server.health()["broker"]["driver"], "NatsBroker");
+    }
+}
+
+#[test]
 fn readiness_minds_the_link_only_when_told() {
     // Given a broker that nobody runs,
     let url = ["--broker-url", "redis://127.0.0.1:1"];
@@ -321,6 +383,7 @@ fn a_url_that_the_broker_refuses_ends_the_start() {
         ("--broker-url redis://h,i", "redis-cluster://"),
         ("--broker-url redis-sentinel://h", "master's name"),
         ("--broker-url redis://h?db=1", "has no ?"),
+        ("--broker-url nats://h/subject", "ends after the servers"),
     ] {
         refused(
             &autovia(),
