@@ -154,7 +154,13 @@ impl<T> Producer<T> {
     /// Takes values from `values` while there is room and shows them to the consumer by one store.
     /// Returns how many; when the ring is full, nothing more is taken.
     pub fn push_batch(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
-        let free = self.free();
+        // The other side's counter is read again only when the copy may be too old, and nothing is stored
+        // where nothing is new: a full ring's producer leaves its consumer's cache alone.
+        let wanted = values.size_hint().1.unwrap_or(usize::MAX);
+        if self.known_free() < wanted && self.free() == 0 {
+            return 0;
+        }
+        let free = self.known_free();
         // Publishes on drop, so also what came before a panic in `values.next()`.
         let batch = PublishOnDrop(self);
         let mut count = 0;
@@ -231,7 +237,12 @@ impl<T> Consumer<T> {
     /// Takes up to `max` of the values that are there now, oldest first, and gives their places back
     /// by one store. Returns how many.
     pub fn pop_batch(&mut self, max: usize, mut f: impl FnMut(T)) -> usize {
-        let count = self.available().min(max);
+        let known = self.seen_tail.wrapping_sub(self.head);
+        let count = if known < max {
+            self.available().min(max)
+        } else {
+            max
+        };
         if count == 0 {
             return 0;
         }

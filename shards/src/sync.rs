@@ -44,6 +44,16 @@ mod real {
         }
     }
 
+    /// After a lost race, of which `lost` counts those in a row: leaves the winner alone for a moment, so that it goes
+    /// on at the pace of one thread. Waits for nobody, and some microseconds at most.
+    #[cold]
+    pub(crate) fn step_back(lost: &mut u32) {
+        for _ in 0..16 << (*lost).min(4) {
+            core::hint::spin_loop();
+        }
+        *lost = lost.saturating_add(1);
+    }
+
     /// A small number that differs between threads, to spread them over equal places.
     #[inline]
     pub(crate) fn thread_hint() -> usize {
@@ -85,6 +95,8 @@ mod real {
         yield_now();
     }
 
+    pub(crate) fn step_back(_lost: &mut u32) {}
+
     pub(crate) fn thread_hint() -> usize {
         0
     }
@@ -112,6 +124,13 @@ pub(crate) const LINE_WORDS: usize = 8;
 #[repr(align(64))]
 #[derive(Default)]
 pub(crate) struct Line([AtomicU64; LINE_WORDS]);
+
+impl Line {
+    #[inline]
+    pub(crate) fn words(&self) -> &[AtomicU64; LINE_WORDS] {
+        &self.0
+    }
+}
 
 /// Word `index` of a run of lines.
 #[inline]

@@ -44,7 +44,9 @@ const VERSION: usize = 1;
 const BORN: usize = 2;
 const SHAPE: usize = 3;
 const KEY: usize = 4;
-const VALUE: usize = KEY + KEY_WORDS;
+/// Values start a line of their own: they are copied line by line, and a key of up to 32 bytes with a value of up to 64
+/// is read from two lines.
+const VALUE_LINE: usize = (KEY + KEY_WORDS).div_ceil(LINE_WORDS);
 
 const LEN_MASK: u64 = u32::MAX as u64;
 const KEY_LEN_SHIFT: u32 = 32;
@@ -70,8 +72,7 @@ pub(super) struct Buffers {
 impl Buffers {
     /// One buffer for each of `rows` rows, and one for each of `writers` spare cells.
     pub(super) fn new(rows: usize, writers: usize, value_bytes: usize) -> Self {
-        let words = VALUE + value_bytes.div_ceil(8);
-        let lines_each = words.div_ceil(LINE_WORDS);
+        let lines_each = VALUE_LINE + value_bytes.div_ceil(8 * LINE_WORDS);
         Self {
             lines: zeroed_lines((rows + writers) * lines_each),
             lines_each,
@@ -86,6 +87,7 @@ impl Buffers {
         row as u64
     }
 
+    #[inline]
     fn buffer(&self, pointer: u64) -> Buffer<'_> {
         let first = (pointer & BUFFER_MASK) as usize * self.lines_each;
         Buffer {
@@ -95,6 +97,7 @@ impl Buffers {
 
     /// Lets `read` look at what `place` points to until it has seen one fill and no other. What it
     /// sees meanwhile may be torn: it must not believe it, only return it.
+    #[inline]
     pub(super) fn look<T>(
         &self,
         place: &AtomicU64,
@@ -114,11 +117,10 @@ impl Buffers {
 
     /// A buffer to fill. Waits only when all spare cells are taken.
     pub(super) fn take(&self) -> Taken<'_> {
-        let hint = thread_hint();
+        let (before, from) = self.spares.split_at(thread_hint() % self.spares.len());
         let mut round = 0;
         loop {
-            for step in 0..self.spares.len() {
-                let cell = &self.spares[(hint + step) % self.spares.len()];
+            for cell in from.iter().chain(before) {
                 let buffer = cell.load(Ordering::Relaxed);
                 if buffer != EMPTY
                     && cell
@@ -182,19 +184,7 @@ impl Taken<'_> {
         for (i, &bytes) in key.words().iter().enumerate() {
             buffer.word(KEY + i).store(bytes, Ordering::Relaxed);
         }
-        let (words, rest) = value.as_chunks::<8>();
-        for (i, &bytes) in words.iter().enumerate() {
-            let bytes = u64::from_le_bytes(bytes);
-            buffer.word(VALUE + i).store(bytes, Ordering::Relaxed);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            let last = u64::from_le_bytes(last);
-            buffer
-                .word(VALUE + words.len())
-                .store(last, Ordering::Relaxed);
-        }
+        buffer.fill_value(value);
         fills << BUFFER_BITS | self.buffer
     }
 }
@@ -253,12 +243,43 @@ impl Buffer<'_> {
     #[inline]
     pub(super) fn copy_value(&self, out: &mut Vec<u8>) {
         let len = (self.read(SHAPE) & LEN_MASK) as usize;
-        out.clear();
+        // What `out` held is overwritten, so nothing is cleared before.
         out.resize(len.next_multiple_of(8), 0);
         let (words, _) = out.as_chunks_mut::<8>();
-        for (i, bytes) in words.iter_mut().enumerate() {
-            *bytes = self.read(VALUE + i).to_le_bytes();
+        let (full, rest) = words.as_chunks_mut::<LINE_WORDS>();
+        let mut lines = self.lines[VALUE_LINE..].iter();
+        for (words, line) in full.iter_mut().zip(&mut lines) {
+            for (bytes, word) in words.iter_mut().zip(line.words()) {
+                *bytes = word.load(Ordering::Relaxed).to_le_bytes();
+            }
+        }
+        if let Some(line) = lines.next() {
+            for (bytes, word) in rest.iter_mut().zip(line.words()) {
+                *bytes = word.load(Ordering::Relaxed).to_le_bytes();
+            }
         }
         out.truncate(len);
+    }
+
+    /// Writes the words that hold bytes of `value`, the last one padded with zeros.
+    #[inline]
+    fn fill_value(&self, value: &[u8]) {
+        let (words, last_bytes) = value.as_chunks::<8>();
+        let (full, rest) = words.as_chunks::<LINE_WORDS>();
+        let mut lines = self.lines[VALUE_LINE..].iter();
+        for (words, line) in full.iter().zip(&mut lines) {
+            for (&bytes, word) in words.iter().zip(line.words()) {
+                word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+            }
+        }
+        let Some(line) = lines.next() else { return };
+        for (&bytes, word) in rest.iter().zip(line.words()) {
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+        if !last_bytes.is_empty() {
+            let mut last = [0; 8];
+            last[..last_bytes.len()].copy_from_slice(last_bytes);
+            line.words()[rest.len()].store(u64::from_le_bytes(last), Ordering::Relaxed);
+        }
     }
 }

@@ -78,6 +78,7 @@ impl Index {
         }
     }
 
+    #[inline]
     pub(super) fn home(&self, key: &Key) -> Home {
         let hash = key.hash(self.hash_key);
         Home {
@@ -91,6 +92,7 @@ impl Index {
     }
 
     /// The row where `key` is live, with what `read` made of it.
+    #[inline]
     pub(super) fn find<T>(
         &self,
         buffers: &Buffers,
@@ -139,6 +141,7 @@ impl Index {
         })
     }
 
+    #[inline]
     fn look<T>(
         &self,
         buffers: &Buffers,

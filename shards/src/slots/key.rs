@@ -13,6 +13,7 @@ pub(super) struct Key {
 }
 
 impl Key {
+    #[inline]
     pub(super) fn new(bytes: &[u8]) -> Result<Self, SlotError> {
         if bytes.len() > KEY_MAX_BYTES {
             return Err(SlotError::KeyTooLong {
@@ -59,6 +60,7 @@ impl Key {
         &self.words[..self.len.div_ceil(8)]
     }
 
+    #[inline]
     pub(super) fn hash(&self, key: [u64; 2]) -> u64 {
         siphash(key, self.words(), self.len)
     }

@@ -34,7 +34,7 @@ use key::Key;
 
 pub use error::SlotError;
 
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock, step_back};
 
 /// The longest key.
 pub const KEY_MAX_BYTES: usize = 64;
@@ -73,7 +73,7 @@ impl SlotTable {
     /// A table of `rows` rows with values of at most `value_bytes` bytes. `hash_key` is secret and
     /// random where strangers choose keys.
     ///
-    /// Memory: about (`value_bytes` + 96, rounded up to 64) + 84 bytes per row. Values' pages are
+    /// Memory: about 128 + `value_bytes`, rounded up to 64, + 84 bytes per row. Values' pages are
     /// touched when rows are first used.
     ///
     /// # Panics
@@ -205,6 +205,7 @@ impl SlotTable {
     pub fn set(&self, key: &[u8], value: &[u8]) -> Result<u64, SlotError> {
         let key = Key::new(key)?;
         self.check_len(value)?;
+        let mut lost = 0;
         loop {
             let version = match self.index.find(&self.buffers, &key, |_| ()) {
                 Some((found, ())) => self.commit(&found, &key, value),
@@ -213,6 +214,7 @@ impl SlotTable {
             if let Some(version) = version {
                 return Ok(version);
             }
+            step_back(&mut lost);
         }
     }
 
@@ -222,11 +224,13 @@ impl SlotTable {
     /// [`SlotError::Stale`], [`SlotError::ValueTooLarge`].
     pub fn set_row(&self, row: Row, value: &[u8]) -> Result<u64, SlotError> {
         self.check_len(value)?;
+        let mut lost = 0;
         loop {
             let (found, key) = self.look(row, |buffer| buffer.key())?;
             if let Some(version) = self.commit(&found, &key, value) {
                 return Ok(version);
             }
+            step_back(&mut lost);
         }
     }
 
@@ -245,6 +249,7 @@ impl SlotTable {
     ) -> Result<Option<u64>, SlotError> {
         let key = Key::new(key)?;
         let mut old = Vec::new();
+        let mut lost = 0;
         loop {
             let found = self
                 .index
@@ -260,6 +265,7 @@ impl SlotTable {
             if version.is_some() {
                 return Ok(version);
             }
+            step_back(&mut lost);
         }
     }
 
@@ -273,6 +279,7 @@ impl SlotTable {
         f: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<Option<u64>, SlotError> {
         let mut old = Vec::new();
+        let mut lost = 0;
         loop {
             let (found, key) = self.look(row, |buffer| {
                 buffer.copy_value(&mut old);
@@ -286,6 +293,7 @@ impl SlotTable {
             if version.is_some() {
                 return Ok(version);
             }
+            step_back(&mut lost);
         }
     }
 
