@@ -1,4 +1,7 @@
 //! Taking time: short slices, of which the middle one counts.
+//!
+//! What a thread works with is moved to its own stack: two of them side by side in a caller's frame would share a
+//! cache line, and the measurement would be of that.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,7 +35,7 @@ fn timed(operations: u64, work: &mut impl FnMut(u64)) -> Duration {
 
 /// [`per_operation`] on a thread of its own on the first core.
 pub(super) fn alone(cores: Cores, work: impl FnMut(u64) + Send) -> f64 {
-    on_core(cores[0], || per_operation(work))
+    on_core(cores[0], move || per_operation(work))
 }
 
 /// [`per_operation`] of `work` on the first core, while the second core does nothing but `other`, which is called
@@ -42,21 +45,20 @@ pub(super) fn against(
     work: impl FnMut(u64) + Send,
     mut other: impl FnMut() + Send,
 ) -> f64 {
-    let done = AtomicBool::new(false);
-    let calls = AtomicU64::new(0);
+    let (done, calls) = (&AtomicBool::new(false), &Apart(AtomicU64::new(0)).0);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             pin(cores[1]);
             while !done.load(Ordering::Relaxed) {
                 other();
                 calls.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let _stops_the_other = SetOnDrop(&done);
+        let _stops_the_other = SetOnDrop(done);
         while calls.load(Ordering::Relaxed) == 0 {
             thread::yield_now();
         }
-        on_core(cores[0], || per_operation(work))
+        on_core(cores[0], move || per_operation(work))
     })
 }
 
@@ -69,21 +71,20 @@ pub(super) fn together(
 ) -> f64 {
     /// How many operations pass between two looks at the clock or the flag.
     const AT_ONCE: u64 = 16;
-    let done = AtomicBool::new(false);
-    let others = AtomicU64::new(0);
+    let (done, others) = (&AtomicBool::new(false), &Apart(AtomicU64::new(0)).0);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        scope.spawn(move || {
             pin(cores[1]);
             while !done.load(Ordering::Relaxed) {
                 other(AT_ONCE);
                 others.fetch_add(AT_ONCE, Ordering::Relaxed);
             }
         });
-        let _stops_the_other = SetOnDrop(&done);
+        let _stops_the_other = SetOnDrop(done);
         while others.load(Ordering::Relaxed) == 0 {
             thread::yield_now();
         }
-        on_core(cores[0], || {
+        on_core(cores[0], move || {
             middle((0..SLICES).map(|_| {
                 let (start, before) = (Instant::now(), others.load(Ordering::Relaxed));
                 let mut own = 0;
@@ -105,6 +106,10 @@ fn per_thread(elapsed: Duration, own: u64, others: u64) -> f64 {
     2.0 * nanoseconds(elapsed) / count(own + others)
 }
 
+/// On lines of its own, so that counting disturbs nothing that is measured.
+#[repr(align(256))]
+struct Apart(AtomicU64);
+
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -115,7 +120,7 @@ impl Drop for SetOnDrop<'_> {
 
 fn on_core<T: Send>(core: usize, work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let thread = scope.spawn(|| {
+        let thread = scope.spawn(move || {
             pin(core);
             work()
         });
