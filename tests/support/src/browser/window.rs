@@ -217,6 +217,25 @@ impl Window {
         });
     }
 
+    /// A tap of a finger in the middle of the first match, wherever the page is scrolled.
+    pub fn tap(&self, css: &str) {
+        let middle = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' });";
+        self.on_element(css, |session, element| {
+            let it = json!({ ELEMENT_KEY: element });
+            session.post("/execute/sync", &json!({ "script": middle, "args": [it] }))?;
+            let touch = json!([
+                { "type": "pointerMove", "origin": it, "x": 0, "y": 0 },
+                { "type": "pointerDown", "button": 0 },
+                { "type": "pointerUp", "button": 0 },
+            ]);
+            session.post(
+                "/actions",
+                &json!({ "actions": [{ "type": "pointer", "id": "finger",
+                    "parameters": { "pointerType": "touch" }, "actions": touch }] }),
+            )
+        });
+    }
+
     /// Two clicks `milliseconds` apart, made inside the page, where no protocol slows them; 0 makes
     /// both in one turn of the page.
     pub fn double_click_within(&self, css: &str, milliseconds: u32) {

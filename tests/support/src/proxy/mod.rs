@@ -12,11 +12,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay::{Order, Relay, ReplyCut, Shared, State};
 
-use crate::deadline::Deadline;
+use crate::deadline::{DEADLINE, Deadline};
 
 /// The way of bytes through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,11 @@ impl Proxy {
         self.shared.state().open
     }
 
+    /// How many connections were open at once, at most.
+    pub fn most_open(&self) -> usize {
+        self.shared.state().most_open
+    }
+
     /// Waits until exactly this many connections are open.
     pub fn wait_open(&self, count: usize) {
         self.wait("open connections", |state| {
@@ -128,6 +133,23 @@ impl Proxy {
     pub fn away(&self) {
         self.refuse(true);
         self.cut(Cut::Reset);
+    }
+
+    /// The network is away for so long, and then comes back by itself.
+    pub fn away_for(&self, time: Duration) {
+        self.away();
+        self.change(move |state| state.back_at = Some(Instant::now() + time));
+    }
+
+    /// Waits until the network that is away for a while has come back.
+    pub fn wait_back(&self) {
+        let left = self.shared.state().back_at;
+        let left = left.map_or(Duration::ZERO, |at| {
+            at.saturating_duration_since(Instant::now())
+        });
+        self.wait_within(DEADLINE + left, "the network", |state| {
+            (state.back_at.is_none(), usize::from(state.refusing))
+        });
     }
 
     /// The network is there again.
@@ -194,7 +216,11 @@ impl Proxy {
     }
 
     fn wait(&self, what: &str, look: impl Fn(&State) -> (bool, usize)) {
-        let deadline = Deadline::start();
+        self.wait_within(DEADLINE, what, look);
+    }
+
+    fn wait_within(&self, patience: Duration, what: &str, look: impl Fn(&State) -> (bool, usize)) {
+        let deadline = Deadline::after(patience);
         let mut state = self.shared.state();
         loop {
             let (reached, now) = look(&state);

@@ -26,12 +26,15 @@ pub(super) struct State {
     pub(super) orders_done: u64,
     pub(super) target_port: u16,
     pub(super) refusing: bool,
+    /// When the network comes back by itself.
+    pub(super) back_at: Option<Instant>,
     pub(super) delay: Duration,
     pub(super) to_server: Flow,
     pub(super) to_client: Flow,
     pub(super) reply_cut: Option<ReplyCut>,
     pub(super) accepted: usize,
     pub(super) open: usize,
+    pub(super) most_open: usize,
     pub(super) held_to_server: usize,
     pub(super) held_to_client: usize,
 }
@@ -78,8 +81,15 @@ impl Relay {
             self.sleep_until_something_happens();
             let mut sink = [0; 64];
             while matches!(self.woken.read(&mut sink), Ok(count) if count > 0) {}
-            self.accept();
             let shared = Arc::clone(&self.shared);
+            {
+                let mut state = shared.state();
+                if state.back_at.is_some_and(|at| at <= Instant::now()) {
+                    state.back_at = None;
+                    state.refusing = false;
+                }
+            }
+            self.accept();
             let mut state = shared.state();
             for link in &mut self.links {
                 link.pump(&mut state);
@@ -87,6 +97,7 @@ impl Relay {
             let ended = self.carry_out(&mut state);
             self.links.retain(|link| !link.dead);
             state.open = self.links.len();
+            state.most_open = state.most_open.max(state.open);
             state.held_to_server = self
                 .links
                 .iter()
@@ -146,9 +157,10 @@ impl Relay {
             PollFd::new(&self.listener, PollFlags::IN),
             PollFd::new(&self.woken, PollFlags::IN),
         ];
-        let mut due = None;
+        let mut due;
         {
             let state = self.shared.state();
+            due = state.back_at;
             for link in &self.links {
                 let client = wanted(&link.to_server, &link.to_client, state.to_client);
                 let server = wanted(&link.to_client, &link.to_server, state.to_server);

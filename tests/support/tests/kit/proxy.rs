@@ -1,6 +1,7 @@
 //! The kit's proxy between its HTTP client and its tiny origin.
 
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use crate::origin::Origin;
 use autovia_testkit::{Client, Cut, Direction, Flow, Page, Proxy};
@@ -92,4 +93,20 @@ fn replies_are_cut_after_the_server_has_worked() {
             .count(),
         3
     );
+}
+
+#[test]
+fn a_network_that_is_away_for_a_while_comes_back_by_itself() {
+    let (_origin, proxy, client) = behind_proxy();
+    assert_eq!(client.get("/hello").status, 200);
+    let most = proxy.most_open();
+    assert!(most >= 1);
+    let time = Duration::from_millis(300);
+    let begun = Instant::now();
+    proxy.away_for(time);
+    assert_eq!(proxy.open(), 0);
+    proxy.wait_back();
+    assert!(begun.elapsed() >= time);
+    assert_eq!(client.get("/hello").status, 200);
+    assert_eq!(proxy.most_open(), most);
 }
