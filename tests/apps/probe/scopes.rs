@@ -75,6 +75,10 @@ fn room(page: &mut Page) {
         }
         autovia::Result::Ok(())
     });
+    page.on_disconnect(async |ctx| {
+        let left = format!("left room {}", ctx.param("room"));
+        ctx.data::<Log>().note(left);
+    });
     page.view(|view| {
         let log: &Log = view.data();
         let room = view.param("room");
