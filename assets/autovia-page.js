@@ -42,19 +42,20 @@ export function banner(kind, onButton) {
   if (!box || box.dataset.kind === (kind ?? '')) return
   box.dataset.kind = kind ?? ''
   box.hidden = !kind
-  if (!kind) return box.replaceChildren()
-  const [what, hope, button] = BANNERS[kind]
-  box.replaceChildren(make('b', { textContent: what }), ' ', hope)
+  const [what, hope, button] = BANNERS[kind] ?? []
+  box.replaceChildren(...(kind ? [make('b', { textContent: what }), ' ', hope] : []))
   if (button) box.append(' ', make('button', { type: 'button', textContent: button, onclick: onButton }))
+  place()
 }
 
 const notes = new Set()
 
 // A note beside the element of a click, or at the foot of the window where there is no such
-// element. One for each action: the newest.
+// element. One for each action: the newest. What is said of no action is said once.
 export function note(text, click, button, onButton) {
-  for (const old of notes) if (old.click?.name === click?.name) close(old, true)
-  const it = { click }
+  for (const old of notes)
+    if (click ? old.click?.name === click.name : !old.click && old.text === text) close(old, true)
+  const it = { click, text }
   it.box = make(
     'div',
     { className: 'via-note' },
@@ -77,6 +78,7 @@ export function closeNotes({ name, number }) {
 function close(it, keepBrand) {
   notes.delete(it)
   it.box.remove()
+  place()
   const el = it.click && here(it.click)
   if (!el || keepBrand) return
   el.classList.remove('via-failed')
@@ -90,29 +92,87 @@ export function brand(click, text) {
   if (el) el.title = text
 }
 
-// Notes follow their buttons when the page around them changes, and don't cover each other.
+// Notes follow their buttons when the page around them changes. They cover neither each other nor
+// anything that can be clicked or typed into: a note without room beside its button goes to the
+// foot of the window, and what stands there can be scrolled to.
 export const placeNotes = () => notes.size && requestAnimationFrame(place)
+
+const NOTE_WIDTHS = [416, 256, 176] // px; a narrow note is a tall one
+const CONTROLS = 'a[href],button,input,select,textarea,summary,[contenteditable],[data-on\\:click]'
+const SIDES = 8
+const CLEAR = 6 // px between a note and its button
 
 function place() {
   const taken = []
-  for (const { box, click } of notes) {
-    const el = click && here(click)
+  const free = ({ left, top, right, bottom }) =>
+    !taken.some((it) => left < it.right && it.left < right && top < it.bottom && it.top < bottom)
+  if (notes.size)
+    for (const el of page.querySelectorAll(CONTROLS))
+      if (!el.closest('#via-notes,#via-status') && el.checkVisibility()) taken.push(el.getBoundingClientRect())
+  const loose = []
+  for (const it of notes) {
+    const el = it.click && here(it.click)
     const at = el?.getBoundingClientRect()
-    const loose = !at || (!at.width && !at.height)
-    box.classList.toggle('via-loose', loose)
-    if (loose) continue
-    const [width, height] = [box.offsetWidth, box.offsetHeight]
-    const left = Math.max(8, Math.min(at.left, html.clientWidth - width - 8))
-    let top = at.bottom + 6
-    for (const other of taken)
-      if (left < other.left + other.width && other.left < left + width && top < other.end && other.top < top + height)
-        top = other.end + 4
-    taken.push({ left, width, top, end: top + height })
-    box.style.left = `${left + scrollX}px`
-    box.style.top = `${top + scrollY}px`
+    const spot = at && (at.width || at.height) && spotFor(it, at, free)
+    if (!spot) {
+      loose.push(it.box)
+      continue
+    }
+    taken.push(spot)
+    it.box.classList.remove('via-loose')
+    it.box.style.left = `${spot.left + scrollX}px`
+    it.box.style.top = `${spot.top + scrollY}px`
+    it.box.style.bottom = ''
   }
+  const banner = page.getElementById('via-banner')
+  let foot = banner && !banner.hidden ? banner.parentElement.offsetHeight : CLEAR
+  for (const box of loose) {
+    box.classList.add('via-loose')
+    box.style.maxWidth = box.style.left = box.style.top = ''
+    box.style.bottom = `${foot}px`
+    foot += box.offsetHeight + CLEAR
+  }
+  if (foot > CLEAR) html.style.setProperty('--via-foot', `${foot + CLEAR}px`)
+  else html.style.removeProperty('--via-foot')
 }
-addEventListener('resize', placeNotes)
+
+// Where a note has room beside its button, in the window's coordinates. A place that was found
+// once is kept while it is free: a note doesn't jump about.
+function spotFor(it, at, free) {
+  const { box } = it
+  const seen = at.top >= 0 && at.bottom <= innerHeight // the note of a button in view is in view
+  const fits = ([width, side]) => {
+    box.style.maxWidth = `${width}px`
+    const [w, h] = [box.offsetWidth, box.offsetHeight]
+    const middle = at.top + (at.height - h) / 2
+    const [left, top] = [
+      [Math.max(8, Math.min(at.left, html.clientWidth - w - 8)), at.bottom + CLEAR],
+      [at.right - w, at.bottom + CLEAR],
+      [at.right + CLEAR, middle],
+      [at.left - CLEAR - w, middle],
+      [at.left, at.top - CLEAR - h],
+      [at.right - w, at.top - CLEAR - h],
+      [at.left, at.bottom + CLEAR + h + CLEAR], // beyond another note
+      [at.left, at.top - CLEAR - h - CLEAR - h],
+    ][side]
+    const spot = { left, top, right: left + w, bottom: top + h }
+    const inside = left >= 8 && spot.right <= html.clientWidth - 8 && top + scrollY >= 0
+    const inView = !seen || it.spot || (top >= 0 && spot.bottom <= innerHeight)
+    return inside && inView && free(spot) && spot
+  }
+  const found = it.spot && fits(it.spot)
+  if (found) return found
+  it.spot = undefined
+  for (const width of NOTE_WIDTHS)
+    for (let side = 0; side < SIDES; side += 1) {
+      const spot = fits([width, side])
+      if (spot) {
+        it.spot = [width, side]
+        return spot
+      }
+    }
+}
+addEventListener('resize', () => requestAnimationFrame(place))
 addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && notes.size) close([...notes].pop())
 })
@@ -160,7 +220,9 @@ export function keep(lostClicks) {
       // fields such as number and date have no caret to ask for
     }
   }
-  kept.scrolled = [...page.querySelectorAll('[id]')].filter((el) => el.scrollTop).map((el) => [find(el), el.scrollTop])
+  kept.scrolled = [...page.querySelectorAll('body *')]
+    .filter((el) => el.scrollTop || el.scrollLeft)
+    .map((el) => [find(el), el.scrollTop, el.scrollLeft])
   kept.lost = lostClicks.map(({ name, where }) => ({ name, where }))
   sessionStorage.setItem('via-keep', JSON.stringify(kept))
 }
@@ -187,7 +249,7 @@ export function giveBack() {
   const focus = kept.focus && lookup(kept.focus)
   focus?.focus({ preventScroll: true })
   if (kept.caret?.[0] != null) focus?.setSelectionRange?.(...kept.caret)
-  for (const [where, top] of kept.scrolled) lookup(where)?.scrollTo({ top, behavior: 'instant' })
+  for (const [where, top, left] of kept.scrolled) lookup(where)?.scrollTo({ top, left, behavior: 'instant' })
   scrollTo({ left: kept.scroll[0], top: kept.scroll[1], behavior: 'instant' })
   return kept.lost
 }

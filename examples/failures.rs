@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use autovia::prelude::*;
 use autovia::{Error, Result};
-use maud::html;
+use maud::{Markup, html};
 
 #[allow(dead_code)] // The showcase mounts the page function alone.
 fn main() {
@@ -53,27 +53,38 @@ pub fn failures(page: &mut Page) {
 
     page.view(move |view| {
         html! {
-            section.card #failures {
-                p { "Counted: " output #count { (count.text(view)) } }
-                div.row {
+            section.live #failures {
+                p { "Counted: " output.num #count { (count.text(view)) } }
+                (case("Adds one, whatever else is broken.", &html! {
                     button #works data-on:click=(works) { "One that works" }
+                }))
+                (case("The button waits; click the first one meanwhile.", &html! {
                     button #slow data-on:click=(slow) { "One of 3 seconds" }
+                }))
+                (case("The error's own words, beside the button.", &html! {
                     button #fails data-on:click=(fails) { "One that fails" }
+                }))
+                (case("No words of the panic: they are in the log.", &html! {
                     button #panics data-on:click=(panics) { "One that panics" }
-                }
-                div.row {
-                    label { "A whole number " input #number data-bind=(number); }
+                }))
+                label { "A whole number " input #number data-bind=(number); }
+                (case("Says what was wrong, and keeps what you typed.", &html! {
                     button #typed data-on:click=(typed) { "Set it" }
-                }
+                }))
                 (part.html(view))
-                div.row {
+                (case("What was shown stays, and one note says so.", &html! {
                     button #break-view data-on:click=(break_view) { "Break this part" }
-                    button #mend data-on:click=(mend) { "Mend it" }
-                }
+                    button.quiet #mend data-on:click=(mend) { "Mend it" }
+                }))
                 (data.html(view))
             }
         }
     });
+}
+
+/// Buttons, and what happens.
+fn case(what: &str, buttons: &Markup) -> Markup {
+    html! { div { div.row { (buttons) } p.kicker { (what) } } }
 }
 
 /// Data whose source can be away: what was loaded last stays on the page.
@@ -99,11 +110,11 @@ fn loaded(page: &mut Page) {
     });
     page.view(move |view| {
         html! {
-            p { "Loaded so far: " output #runs { (data.get(view)) } }
-            div.row {
-                button #again data-on:click=(again) { "Load again" }
+            p { "Loaded so far: " output.num #runs { (data.get(view)) } }
+            (case("What was loaded last stays on the page.", &html! {
                 button #fail data-on:click=(fail) { "Load from a source that is away" }
-            }
+                button.quiet #again data-on:click=(again) { "Load again" }
+            }))
         }
     });
 }

@@ -87,18 +87,21 @@ impl Shard {
         let config = self.config();
         let all = self.common.board.sum(super::counters::CONTEXTS);
         if all >= config.contexts_max as u64 {
-            return Err(Response::line(
-                503,
-                format!("{all} pages are open, no more are allowed (the limit is --contexts-max)"),
-            )
-            .with("Retry-After", "5"));
+            return Err(self
+                .error_response(
+                    503,
+                    &format!(
+                        "{all} pages are open, no more are allowed (the limit is --contexts-max)"
+                    ),
+                )
+                .with("Retry-After", "5"));
         }
         let open = self
             .engine
             .members_of(&crate::Scope::session(session))
             .len();
         if open >= config.contexts_per_session && !self.make_room_in_session(session) {
-            return Err(Response::line(429, format!(
+            return Err(self.error_response(429, &format!(
                 "this browser has {} pages open, no more are allowed (the limit is --contexts-per-session)",
                 config.contexts_per_session
             )).with("Retry-After", "5"));

@@ -158,6 +158,7 @@ fn names_outlive_reloads_and_messages_the_server() {
     second.press(Key::Enter);
     wait_messages(&second, 2);
 
+    stage.expect_errors(&["net::ERR_", "410 (Gone)"]);
     // A room that isn't there says so.
     second.goto(&stage.there("/examples/chat-room/room/nowhere"));
     assert!(

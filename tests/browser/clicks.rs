@@ -26,7 +26,7 @@ fn a_reply_that_is_cut_five_times_makes_one_effect() {
     through.wait_text("#mine", "2");
     straight.wait_text("#total", "total 2");
     assert!(is_marked(through));
-    stage.browser.assert_only_console_errors(&["net::ERR_"]);
+    stage.expect_errors(&["net::ERR_"]);
 }
 
 #[test]

@@ -74,7 +74,5 @@ fn everybody_sees_who_clicked_what_was_voted_and_who_is_here() {
     assert_eq!(first.text("h1"), "This road goes nowhere.");
     first.click("a[href='/']");
     first.wait_streaming();
-    stage
-        .browser
-        .assert_only_console_errors(&["404 (Not Found)"]);
+    stage.expect_errors(&["404 (Not Found)"]);
 }

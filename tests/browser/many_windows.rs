@@ -1,8 +1,8 @@
 //! Duplicated and restored tabs, a phone, the dark: the same pages elsewhere.
 
-use crate::stage::{Stage, assert_fits};
+use crate::stage::{Stage, assert_fits, assert_touchable};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/examples/counter",
     "/examples/chat-room",
@@ -13,6 +13,7 @@ const PAGES: [&str; 10] = [
     "/examples/all-scopes",
     "/examples/all-scopes/page-a",
     "/examples/all-scopes/page-b",
+    "/examples/failures",
 ];
 
 #[test]
@@ -70,7 +71,7 @@ fn tabs_that_are_restored_at_once_end_in_one_session() {
         window.wait_text("#shared-count", &clicks.to_string());
         window.wait_text("#last-clicker", &me);
     }
-    stage.browser.assert_only_console_errors(&["410 (Gone)"]);
+    stage.expect_errors(&["410 (Gone)"]);
 }
 
 #[test]
@@ -88,6 +89,7 @@ fn every_page_fits_a_phone_and_a_wide_screen_in_light_and_dark() {
             window.wait_streaming();
             assert_fits(window);
         }
+        assert_touchable(phone);
         assert_ne!(phone.eval(background), desktop.eval(background), "{path}");
     }
     // A finger works as well as a mouse.

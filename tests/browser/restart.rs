@@ -1,29 +1,12 @@
 //! The server ends under an open page and comes back: nothing typed is lost, no click in silence.
 
-use autovia_testkit::Window;
 use serde_json::json;
 
 use crate::common::wait_noted;
-use crate::stage::{Stage, assert_calm, caret, put_caret};
-
-/// Counts how often this window's page is loaded from now on.
-fn count_loads(window: &Window) {
-    let script = "sessionStorage.loads = Number(sessionStorage.loads || 0) + 1;";
-    window.cdp(
-        "Page.addScriptToEvaluateOnNewDocument",
-        &json!({ "source": script }),
-    );
-}
-
-fn loads(window: &Window) -> u64 {
-    let loads = window.eval("Number(sessionStorage.loads || 0)");
-    loads.as_u64().expect("loads are a number")
-}
-
-fn wait_reloaded(window: &Window) {
-    window.wait_true("window.marked !== true && document.readyState === 'complete'");
-    window.wait_streaming();
-}
+use crate::stage::{
+    Stage, assert_calm, caret, count_loads, loads, put_caret, scroll_inside, scrolled_inside,
+    wait_reloaded,
+};
 
 #[test]
 fn a_killed_server_comes_back_and_what_was_typed_is_still_there() {
@@ -35,8 +18,15 @@ fn a_killed_server_comes_back_and_what_was_typed_is_still_there() {
     first.type_text("#long", "half a line");
     first.type_text("#text", "half a word");
     put_caret(first, "#text", 4);
+    first.run("document.querySelector('#sure').click();", json!([]));
     first.run("scrollTo({ top: 700, behavior: 'instant' });", json!([]));
+    scroll_inside(first);
     let before = caret(first);
+    let scrolled = scrolled_inside(first);
+    assert_eq!(scrolled, json!([[150, 0], [90, 210]]));
+    second.type_text("#long", "two\nlines");
+    put_caret(&second, "#long", 5);
+    let before_second = caret(&second);
     for window in [first, &second] {
         count_loads(window);
     }
@@ -71,15 +61,17 @@ fn a_killed_server_comes_back_and_what_was_typed_is_still_there() {
     );
     assert_eq!(caret(first), before);
     assert_eq!(first.eval("Math.round(scrollY)"), 700);
+    assert_eq!(scrolled_inside(first), scrolled);
+    assert_eq!(first.eval("document.querySelector('#sure').checked"), true);
+    assert_eq!(second.value("#long"), "two\nlines");
+    assert_eq!(caret(&second), before_second);
     assert_calm(first);
     first.run("scrollTo({ top: 0, behavior: 'instant' });", json!([]));
     first.click("#add");
     first.wait_text("#mine", "1");
     second.wait_text("#total", "total 1");
     assert_eq!((loads(first), loads(&second)), (1, 1));
-    stage
-        .browser
-        .assert_only_console_errors(&["net::ERR_", "410 (Gone)"]);
+    stage.expect_errors(&["net::ERR_", "410 (Gone)"]);
 }
 
 #[test]
@@ -101,9 +93,7 @@ fn a_click_while_nobody_answers_is_never_lost_in_silence() {
     first.click("#add");
     first.wait_text("#mine", "1");
     first.wait_true("document.querySelectorAll('.via-note').length === 0");
-    stage
-        .browser
-        .assert_only_console_errors(&["net::ERR_", "410 (Gone)"]);
+    stage.expect_errors(&["net::ERR_", "410 (Gone)"]);
 }
 
 #[test]
@@ -130,9 +120,5 @@ fn a_click_while_the_server_leaves_is_done_or_told() {
     second.click("#add");
     first.wait_text("#total", "total 1");
     assert_calm(first);
-    stage.browser.assert_only_console_errors(&[
-        "net::ERR_",
-        "410 (Gone)",
-        "503 (Service Unavailable)",
-    ]);
+    stage.expect_errors(&["net::ERR_", "410 (Gone)", "503 (Service Unavailable)"]);
 }

@@ -4,6 +4,7 @@
 //! in common, as two browsers have, at half the price. `app.test` is no secure context either, so
 //! everything that is shown there works without one.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -19,6 +20,8 @@ pub struct Stage {
     binary: Server,
     /// The showcase's chat, removed at the end.
     chat: Option<PathBuf>,
+    /// Parts of what the consoles may say.
+    known_errors: RefCell<Vec<&'static str>>,
 }
 
 impl Stage {
@@ -32,6 +35,14 @@ impl Stage {
         let chat = new_chat_file();
         let server = autovia().arg("--chat-db").arg(&chat);
         Self::start(server, browser, Some(chat))
+    }
+
+    /// The showcase with more arguments.
+    pub fn showcase_with(arguments: &[&str]) -> Self {
+        let chat = new_chat_file();
+        let server = autovia().arg("--chat-db").arg(&chat);
+        let server = server.args(arguments.iter().copied());
+        Self::start(server, Browser::start(), Some(chat))
     }
 
     /// The probe.
@@ -53,6 +64,7 @@ impl Stage {
             browser,
             binary,
             chat,
+            known_errors: RefCell::default(),
         }
     }
 
@@ -90,12 +102,21 @@ impl Stage {
         for window in windows {
             assert_calm(window);
         }
-        self.browser.assert_no_console_errors();
+    }
+
+    /// What Chromium's console says of requests that this test makes fail. Anything else on a
+    /// console fails the test at its end.
+    pub fn expect_errors(&self, texts: &[&'static str]) {
+        self.known_errors.borrow_mut().extend(texts);
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let known = self.known_errors.borrow();
+            self.browser.assert_only_console_errors(&known);
+        }
         let Some(chat) = &self.chat else { return };
         for ending in ["", "-wal", "-shm"] {
             // A file that stays behind in cargo's folder for tests fails no test.
@@ -142,6 +163,81 @@ pub fn assert_fits(window: &Window) {
         "{}",
         window.url()
     );
+}
+
+/// Waits until the page was loaded anew since it was marked, and its stream is open.
+pub fn wait_reloaded(window: &Window) {
+    window.wait_true("window.marked !== true && document.readyState === 'complete'");
+    window.wait_streaming();
+}
+
+/// Counts how often this window's page is loaded from now on.
+pub fn count_loads(window: &Window) {
+    on_each_load(
+        window,
+        "sessionStorage.loads = Number(sessionStorage.loads || 0) + 1;",
+    );
+}
+
+/// How often it was.
+pub fn loads(window: &Window) -> u64 {
+    let loads = window.eval("Number(sessionStorage.loads || 0)");
+    loads.as_u64().expect("loads are a number")
+}
+
+/// Runs a script at the start of each page that this window loads from now on.
+pub fn on_each_load(window: &Window, script: &str) {
+    window.cdp(
+        "Page.addScriptToEvaluateOnNewDocument",
+        &json!({ "source": script }),
+    );
+}
+
+/// Scrolls the desk's containers, the inner one both ways.
+pub fn scroll_inside(window: &Window) {
+    let script = "const [outer, inner] = [document.querySelector('#outer'), document.querySelector('#outer section')];
+        outer.scrollTo({ top: 150, behavior: 'instant' });
+        inner.scrollTo({ top: 90, left: 210, behavior: 'instant' });";
+    window.run(script, json!([]));
+}
+
+/// How far they are scrolled.
+pub fn scrolled_inside(window: &Window) -> Value {
+    window.eval("['#outer', '#outer section'].map((css) => document.querySelector(css)).map((it) => [it.scrollTop, it.scrollLeft])")
+}
+
+/// Notes cover neither each other, nor the banner, nor what can be clicked or typed into; at the
+/// foot of the window they cover what can be scrolled to.
+pub fn assert_notes_cover_nothing(window: &Window) {
+    let script = "const box = (el) => [el, el.getBoundingClientRect()];
+        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        const notes = [...document.querySelectorAll('.via-note')].map(box);
+        const beside = notes.filter(([el]) => !el.matches('.via-loose'));
+        const loose = notes.filter(([el]) => el.matches('.via-loose'));
+        const fixed = [...document.querySelectorAll('#via-banner:not([hidden])')].map(box);
+        const controls = [...document.querySelectorAll('a[href], button, input, select, textarea')]
+            .filter((el) => !el.closest('#via-notes, #via-status') && el.checkVisibility()).map(box);
+        const among = (some, others) => some.flatMap(([a, x]) => others.filter(([b, y]) => a !== b && meet(x, y)).map(([b]) => [a, b]));
+        const bad = [...among(beside, beside), ...among(beside, controls), ...among([...loose, ...fixed], [...loose, ...fixed])];
+        const out = notes.filter(([, it]) => it.left < 0 || it.right > innerWidth);
+        return [...bad, ...out].map((pair) => pair.map((el) => el.outerHTML ?? '').join(' over '));";
+    // A note that has just appeared moves to its place.
+    window.wait("notes that cover nothing", |window| {
+        let bad = window.run(script, json!([]));
+        (bad == json!([])).then_some(())
+    });
+}
+
+/// Everything that can be touched is large enough for a finger. Links within a sentence are left
+/// to its line height.
+pub fn assert_touchable(window: &Window) {
+    let script = "return [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
+        .filter((el) => el.checkVisibility() && !el.matches('p a, .notice a, .skip'))
+        .map((el) => [el, el.getBoundingClientRect()])
+        .filter(([el, it]) => (it.width < 44 || it.height < 44) && !(el.closest('label')?.getBoundingClientRect().height >= 44))
+        .map(([el, it]) => `${Math.round(it.width)} × ${Math.round(it.height)}: ${el.outerHTML.slice(0, 120)}`);";
+    let small = window.run(script, json!([]));
+    assert_eq!(small, json!([]), "{}", window.url());
 }
 
 /// Asserts that the first HTML of this window's page, before any script has run, shows `text`.

@@ -19,7 +19,10 @@ fn desk(page: &mut Page) {
         page.input("long", String::new()),
         page.input("secret", String::new()),
     );
-    let colour = page.input("colour", "red".to_owned());
+    let (colour, sure) = (
+        page.input("colour", "red".to_owned()),
+        page.input("sure", false),
+    );
     let total = page.shared(Scope::ROUTE, "total", || 0_i64);
     let mine = page.signal("mine", 0_i64);
     let add = page.action("add", async move |ctx| {
@@ -72,6 +75,16 @@ fn desk(page: &mut Page) {
                 input #secret type="password" data-bind=(secret);
                 select #colour data-bind=(colour) {
                     @for name in ["red", "green", "blue"] { option value=(name) { (name) } }
+                }
+                input #sure type="checkbox" data-bind=(sure);
+                // One scrolled container in another, with HTML that others change.
+                div #outer style="height: 200px; overflow: auto" {
+                    section style="height: 120px; width: 300px; overflow: auto" {
+                        @for n in 0..30 {
+                            p style="width: 900px; margin: 0" { "row " (n) " of " (total.get(view)) }
+                        }
+                    }
+                    div style="height: 900px" { "further down" }
                 }
                 div style="height: 3000px" { "far down" }
                 (place(view))
