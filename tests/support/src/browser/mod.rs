@@ -5,6 +5,7 @@
 //! uses (`serde_json/preserve_order`): the binary under test would not be the one that ships.
 
 mod driver;
+mod screen;
 mod window;
 
 use std::path::PathBuf;
