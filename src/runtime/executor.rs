@@ -15,9 +15,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use super::wake::WakeFd;
+use crossbeam_channel::{Receiver, Sender};
 use glommio::timer::Timer;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
+
+use super::wake::WakeFd;
 
 /// The longest that a parked executor stays parked.
 pub const PULSE: Duration = Duration::from_millis(40);
@@ -67,20 +69,42 @@ pub(super) fn task_polls() -> u64 {
 }
 
 thread_local! {
-    static BELL: RefCell<Option<WakeFd>> = const { RefCell::new(None) };
+    static OUTSIDE: RefCell<Option<Outside>> = const { RefCell::new(None) };
+}
+
+/// How tasks of this thread are woken from others.
+struct Outside {
+    bell: WakeFd,
+    sender: Sender<Arc<AnyThread>>,
+    woken: Receiver<Arc<AnyThread>>,
 }
 
 /// Has `bell` rung when another thread wakes a task of this thread, which may sleep in the kernel.
 pub fn ring_when_woken_from_outside(bell: WakeFd) {
-    BELL.set(Some(bell));
+    let (sender, woken) = crossbeam_channel::unbounded();
+    OUTSIDE.set(Some(Outside {
+        bell,
+        sender,
+        woken,
+    }));
 }
 
-/// A task's waker for anybody: from its own thread it is the executor's, from others it also ends the
-/// thread's sleep.
+/// Makes the tasks runnable that other threads have woken, after the bell was rung.
+pub(super) fn take_woken_from_outside() {
+    OUTSIDE.with_borrow(|outside| {
+        for task in outside.iter().flat_map(|outside| outside.woken.try_iter()) {
+            task.inner.wake_by_ref();
+        }
+    });
+}
+
+/// A task's waker for anybody. From its own thread it is the executor's. From others it comes by a way of
+/// ours: the executor would look for it only at the end of its time slice.
 struct AnyThread {
     inner: Waker,
     home: ThreadId,
     bell: WakeFd,
+    sender: Sender<Arc<AnyThread>>,
 }
 
 impl Wake for AnyThread {
@@ -89,8 +113,9 @@ impl Wake for AnyThread {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.inner.wake_by_ref();
-        if std::thread::current().id() != self.home {
+        if std::thread::current().id() == self.home {
+            self.inner.wake_by_ref();
+        } else if self.sender.send(Arc::clone(self)).is_ok() {
             self.bell.ring();
         }
     }
@@ -104,14 +129,15 @@ impl Wrapped {
     fn of(&mut self, inner: &Waker) -> &Waker {
         let known = self.0.take().filter(|(known, _)| known.will_wake(inner));
         let (_, waker) = self.0.insert(known.unwrap_or_else(|| {
-            let waker = match BELL.with_borrow(Clone::clone) {
-                Some(bell) => Waker::from(Arc::new(AnyThread {
+            let waker = OUTSIDE.with_borrow(|outside| match outside {
+                Some(outside) => Waker::from(Arc::new(AnyThread {
                     inner: inner.clone(),
                     home: std::thread::current().id(),
-                    bell,
+                    bell: outside.bell.clone(),
+                    sender: outside.sender.clone(),
                 })),
                 None => inner.clone(),
-            };
+            });
             (inner.clone(), waker)
         }));
         waker
@@ -180,18 +206,23 @@ impl<F: Future> Future for Guarded<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
-    use crate::runtime::local;
+    use crate::runtime::Reactor;
 
     #[test]
-    fn a_task_that_another_thread_wakes_ends_the_sleep_and_runs() {
+    fn a_task_that_another_thread_wakes_ends_the_sleep_and_runs_in_that_turn() {
         let executor = Executor::pinned(None, "woken").unwrap();
-        let bell = WakeFd::new().unwrap();
-        let rung = executor.run(async move {
+        executor.run(async {
+            let reactor = Reactor::install().unwrap();
+            let bell = WakeFd::new().unwrap();
+            reactor.listen_to_wakes(bell.as_fd()).unwrap();
             ring_when_woken_from_outside(bell.clone());
-            let (sender, done) = local::oneshot();
+            let done = Rc::new(Cell::new(false));
             let (give, take) = std::sync::mpsc::channel::<Waker>();
             // Given a task that gives its waker to another thread and waits,
+            let ran = Rc::clone(&done);
             spawn(async move {
                 let mut given = false;
                 std::future::poll_fn(|cx| {
@@ -202,18 +233,22 @@ mod tests {
                     Poll::Pending
                 })
                 .await;
-                sender.send(());
+                ran.set(true);
             });
             yield_now().await;
-            assert!(!bell.clear(), "nobody has rung before");
-            // when that thread wakes it, then the bell is rung and the task runs.
+            assert_eq!(
+                reactor.poll(|_, _| {}).unwrap(),
+                0,
+                "nobody has rung before"
+            );
+            // when that thread wakes it,
             std::thread::spawn(move || take.recv().unwrap().wake())
                 .join()
                 .unwrap();
-            let rung = bell.clear();
-            done.receive().await;
-            rung
+            // then the next look finds the ring, and the task runs before this one goes on.
+            assert_eq!(reactor.poll(|_, _| {}).unwrap(), 1);
+            yield_now().await;
+            assert!(done.get());
         });
-        assert!(rung);
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use slab::Slab;
 
+use super::executor::take_woken_from_outside;
+
 /// How many events one call takes from the kernel.
 const EVENTS_PER_POLL: usize = 256;
 
@@ -269,6 +271,7 @@ impl Reactor {
 
     fn deliver(&self, token: u64, flags: EventFlags, watched: &mut impl FnMut(u32, Readiness)) {
         if token == WAKE_TOKEN {
+            take_woken_from_outside();
             return;
         }
         let index = (token & u64::from(u32::MAX)) as usize;

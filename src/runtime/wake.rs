@@ -79,7 +79,7 @@ impl Sleeper {
     ) {
         // The executor runs its tasks in the order in which they were woken. So if none ran between
         // this task's going to the end and coming to the front again, there is none; and from here
-        // on none is woken, as wakers are called on this thread alone.
+        // on none is woken but by the doorbell.
         let before = task_polls();
         yield_now().await;
         let nudged = std::future::poll_fn(|cx| std::task::Poll::Ready(nudged(cx.waker()))).await;
