@@ -161,8 +161,9 @@ fn page(samples: &[Sample], facts: &Facts, cores: Cores) -> String {
          average above 0.5 says that something did.",
     );
     line(
-        "- Two threads are two pinned threads. In cases with `the other …` the first thread is timed, and the second one does \
-         nothing but what is said.\n",
+        "- Two threads are two pinned threads. With `both` and `each`, the operations of both count, and the figure is the time of \
+         one operation of one thread, twice what passes between two operations of either: starving the other gains nothing, and \
+         a thread that is kept from its core makes it too high. With `the other …` the first thread alone is timed.\n",
     );
     line("Again:\n");
     line(&format!(
