@@ -5,10 +5,9 @@
 //! ```
 //!
 //! A program of its own, as the test harness hands its results over in ways that ThreadSanitizer takes
-//! for a race. It also runs as a plain test; arguments choose parts by name.
+//! for a race. It also runs as a plain test.
 
 use std::cell::UnsafeCell;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -29,27 +28,29 @@ const PARTS: [Part; 7] = [
     ("switch", data_behind_a_switch),
 ];
 
-fn main() -> ExitCode {
-    // The test runner's own options are no names.
-    let wanted: Vec<String> = std::env::args()
+/// Speaks as the test harness does: words are parts of names, whole ones with `--exact`.
+fn main() {
+    let (options, words): (Vec<_>, Vec<_>) = std::env::args()
         .skip(1)
-        .filter(|it| !it.starts_with("--"))
-        .collect();
-    let chosen = PARTS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|it| it == name));
-    let mut ran = 0;
-    for (name, part) in chosen {
+        .partition(|it| it.starts_with("--"));
+    let is_exact = options.iter().any(|it| it == "--exact");
+    let is_chosen = |name: &str| {
+        words.is_empty()
+            || words.iter().any(|it| {
+                if is_exact {
+                    name == it
+                } else {
+                    name.contains(it.as_str())
+                }
+            })
+    };
+    let mut passed = 0;
+    for (name, part) in PARTS.iter().filter(|(name, _)| is_chosen(name)) {
         part();
-        println!("race {name} ... ok");
-        ran += 1;
+        println!("test {name} ... ok");
+        passed += 1;
     }
-    let names = PARTS.map(|(name, _)| name);
-    if ran == 0 && !wanted.is_empty() {
-        eprintln!("no part is named {wanted:?}; there are {names:?}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    println!("test result: ok. {passed} passed; 0 failed");
 }
 
 /// Lives for ever: the standard library's `Arc` is not instrumented either.

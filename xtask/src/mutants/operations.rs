@@ -54,8 +54,7 @@ pub(super) fn check(workshop: &Workshop) -> Result<bool, String> {
         let program = workshop
             .build(&name)?
             .ok_or_else(|| format!("the models of {name} do not compile"))?;
-        let status = Tool::Loom
-            .run(&program, None)
+        let status = Tool::run(&program, None)
             .env("OPERATIONS", &notes)
             .status()
             .map_err(|e| format!("{}: {e}", program.display()))?;

@@ -71,12 +71,12 @@ impl Tool {
     }
 
     /// What runs one test of a program, or all.
-    pub(super) fn run(self, program: &Path, test: Option<&str>) -> Command {
+    pub(super) fn run(program: &Path, test: Option<&str>) -> Command {
         let mut command = Command::new(program);
-        if self != Self::ThreadSanitizer && test.is_some() {
-            command.arg("--exact");
+        if let Some(test) = test {
+            command.args(["--exact", test]);
         }
-        command.args(test).env("RUST_BACKTRACE", "0");
+        command.env("RUST_BACKTRACE", "0");
         command
     }
 }

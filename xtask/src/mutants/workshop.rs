@@ -100,8 +100,7 @@ impl Workshop {
         let program = self
             .build(file)?
             .ok_or_else(|| format!("the tests of {file} do not compile"))?;
-        let status = tool
-            .run(&program, None)
+        let status = Tool::run(&program, None)
             .current_dir(&self.copy)
             .status()
             .map_err(|e| format!("{}: {e}", program.display()))?;
@@ -193,7 +192,7 @@ impl Workshop {
             let program = self
                 .build(file)?
                 .ok_or_else(|| format!("the models of {file} do not compile"))?;
-            match self.run(Tool::of(file), &program, model)? {
+            match self.run(&program, model)? {
                 Outcome::Passed => {}
                 Outcome::Failed => return Err(format!("{file}::{model} fails unmutated")),
                 Outcome::TooLong => {
@@ -226,7 +225,7 @@ impl Workshop {
             let program = self
                 .build(file)?
                 .ok_or("does not compile, so it shows nothing: write it differently")?;
-            if let Outcome::Failed = self.run(Tool::of(file), &program, model)? {
+            if let Outcome::Failed = self.run(&program, model)? {
                 return Ok(Some(format!("{file}::{model}")));
             }
         }
@@ -252,9 +251,8 @@ impl Workshop {
         Ok(Some(program.into()))
     }
 
-    fn run(&self, tool: Tool, program: &Path, model: &str) -> Result<Outcome, String> {
-        let mut child = tool
-            .run(program, Some(model))
+    fn run(&self, program: &Path, model: &str) -> Result<Outcome, String> {
+        let mut child = Tool::run(program, Some(model))
             .current_dir(&self.copy)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
