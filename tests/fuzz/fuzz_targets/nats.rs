@@ -48,7 +48,10 @@ fn events(bytes: &[u8], piece: usize) -> (Vec<Event>, Option<SessionError>, Vec<
                     events.push(event);
                 }
                 Ok(None) => break,
-                Err(error) => return (events, Some(error), said),
+                Err(error) => {
+                    said.extend(session.take_output());
+                    return (events, Some(error), said);
+                }
             }
             said.extend(session.take_output());
         }
