@@ -12,11 +12,13 @@ use std::time::Instant;
 use crate::{fuzz, rules};
 
 /// Programs that tests start, each with the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     // The fuzzers' engine is C++.
     ("c++", "g++"),
     ("redis-server", "redis-server"),
     ("nats-server", "nats-server"),
+    ("haproxy", "haproxy"),
+    ("caddy", "caddy"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];
