@@ -86,8 +86,10 @@ pub(super) fn sit(seat: LinkSeat) -> Result<(), StartError> {
             room.context(&seat.node.to_string()),
             Rc::clone(&lanes) as Rc<dyn Sink>,
         );
-        spawn(Rc::clone(&supervisor).run(seat.broker));
+        // Before the broker has its first say: one that keeps the thread is the watchdog's business,
+        // which begins when all are ready.
         seat.events.send(Event::Ready).ok();
+        spawn(Rc::clone(&supervisor).run(seat.broker));
         room.run(LinkBeat {
             lanes,
             supervisor,
