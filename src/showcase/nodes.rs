@@ -77,8 +77,8 @@ fn counts(peers: &Peers) -> Markup {
 
 fn others(peers: &Peers) -> Markup {
     html! {
-        section.stack aria-labelledby="others" {
-            h2 #others { "Other nodes" }
+        section.stack aria-labelledby="other-nodes" {
+            h2 #other-nodes { "Other nodes" }
             @if peers.peers.is_empty() {
                 p.soft #no-peers { "None is heard." }
             } @else {
