@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use socket2::SockRef;
 
-use super::relay::State;
+use super::relay::{Edit, State};
 use super::{Cut, Flow};
 
 const READ_BYTES: usize = 16 * 1024;
@@ -23,6 +23,8 @@ pub(super) struct Pipe {
     pub(super) held_bytes: usize,
     source_ended: bool,
     end_passed_on: bool,
+    /// Follows when all that is held has gone on.
+    cut: Option<Cut>,
 }
 
 pub(super) struct Link {
@@ -76,11 +78,13 @@ impl Link {
             to_client,
             ..
         } = self;
-        let up = to_server.fill(client, state.to_server, state.delay);
+        let (flow, edit) = (state.to_server, &mut state.edit_to_server);
+        let up = to_server.fill(client, flow, state.delay, edit);
         if let (Ok(()), Some(cut)) = (&up, &state.reply_cut) {
             self.reply_is_to_be_cut |= cut.left > 0 && to_server.newest_holds(&cut.request);
         }
-        let down = to_client.fill(server, state.to_client, state.delay);
+        let (flow, edit) = (state.to_client, &mut state.edit_to_client);
+        let down = to_client.fill(server, flow, state.delay, edit);
         if self.reply_is_to_be_cut && !to_client.pieces.is_empty() {
             self.reply_is_to_be_cut = false;
             if let Some(cut) = state.reply_cut.as_mut().filter(|cut| cut.left > 0) {
@@ -91,8 +95,11 @@ impl Link {
         }
         let up = up.and_then(|()| to_server.empty(server, state.to_server));
         let down = down.and_then(|()| to_client.empty(client, state.to_client));
+        let due = to_server.due_cut().or(to_client.due_cut());
         if up.is_err() || down.is_err() {
             self.cut(Cut::Reset);
+        } else if let Some(cut) = due {
+            self.cut(cut);
         } else if to_server.end_passed_on && to_client.end_passed_on {
             self.dead = true;
         }
@@ -118,16 +125,25 @@ impl Link {
 }
 
 impl Pipe {
-    fn fill(&mut self, mut from: &TcpStream, flow: Flow, delay: Duration) -> io::Result<()> {
+    fn fill(
+        &mut self,
+        mut from: &TcpStream,
+        flow: Flow,
+        delay: Duration,
+        edit: &mut Option<Edit>,
+    ) -> io::Result<()> {
         let mut buffer = [0; READ_BYTES];
-        while !self.source_ended && self.held_bytes < HELD_BYTES_MAX {
+        while !self.source_ended && self.held_bytes < HELD_BYTES_MAX && self.cut.is_none() {
             match from.read(&mut buffer) {
                 Ok(0) => self.source_ended = true,
                 Ok(_) if flow == Flow::Lose => {}
                 Ok(count) => {
-                    self.held_bytes += count;
-                    self.pieces
-                        .push_back((Instant::now() + delay, buffer[..count].to_vec()));
+                    let mut bytes = buffer[..count].to_vec();
+                    self.cut = edit.as_mut().and_then(|edit| edit(&mut bytes));
+                    self.held_bytes += bytes.len();
+                    if !bytes.is_empty() {
+                        self.pieces.push_back((Instant::now() + delay, bytes));
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -164,6 +180,10 @@ impl Pipe {
             let _ = into.shutdown(Shutdown::Write);
         }
         Ok(())
+    }
+
+    fn due_cut(&self) -> Option<Cut> {
+        self.cut.filter(|_| self.pieces.is_empty())
     }
 
     fn newest_holds(&self, wanted: &[u8]) -> bool {

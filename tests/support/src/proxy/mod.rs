@@ -170,6 +170,19 @@ impl Proxy {
         });
     }
 
+    /// Shows each piece of this direction to `edit`, as it was read, before it goes on: `edit` may
+    /// change it, and order a cut of its connection for when it has gone on.
+    pub fn edit(
+        &self,
+        direction: Direction,
+        edit: impl FnMut(&mut Vec<u8>) -> Option<Cut> + Send + 'static,
+    ) {
+        self.change(move |state| match direction {
+            Direction::ToServer => state.edit_to_server = Some(Box::new(edit)),
+            Direction::ToClient => state.edit_to_client = Some(Box::new(edit)),
+        });
+    }
+
     /// Waits until the proxy holds bytes of this direction back.
     pub fn wait_held(&self, direction: Direction) {
         self.wait("held bytes", |state| {

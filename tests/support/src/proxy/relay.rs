@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) to_server: Flow,
     pub(super) to_client: Flow,
     pub(super) reply_cut: Option<ReplyCut>,
+    pub(super) edit_to_server: Option<Edit>,
+    pub(super) edit_to_client: Option<Edit>,
     pub(super) accepted: usize,
     pub(super) open: usize,
     pub(super) most_open: usize,
@@ -43,6 +45,9 @@ pub(super) struct ReplyCut {
     pub(super) request: Vec<u8>,
     pub(super) left: usize,
 }
+
+/// Changes bytes on their way, and may order a cut behind them.
+pub(super) type Edit = Box<dyn FnMut(&mut Vec<u8>) -> Option<Cut> + Send>;
 
 pub(super) enum Order {
     Change(Box<dyn FnOnce(&mut State) + Send>),
