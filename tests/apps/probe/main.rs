@@ -1,10 +1,12 @@
 //! The app that the tests run: one page per thing that has to be shown.
 
+mod brokers;
 mod data;
 mod desk;
 mod failures;
 mod life;
 mod model;
+mod nodes;
 mod scopes;
 mod state;
 
@@ -15,6 +17,15 @@ use maud::html;
 
 #[derive(Parser)]
 struct Cli {
+    /// A broker of the app's own, where no option names one
+    #[arg(long)]
+    app_broker: Option<String>,
+    /// The hook for errors of the broker panics
+    #[arg(long)]
+    hook_panics: bool,
+    /// The folder of what several nodes show
+    #[arg(long, default_value = ".")]
+    store: std::path::PathBuf,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -22,7 +33,12 @@ struct Cli {
 fn main() {
     let log = Log::default();
     let gate = Gate::default();
-    Server::from_args(Cli::parse().server).run(move |app| {
+    let cli = Cli::parse();
+    let store = nodes::Store(cli.store);
+    let server =
+        Server::from_args(cli.server).on_broker_error(brokers::hook(log.clone(), cli.hook_panics));
+    brokers::choose(server, cli.app_broker.as_deref()).run(move |app| {
+        app.data(store.clone());
         app.data(log.clone());
         app.data(gate.clone());
         app.page("/", counter);
@@ -40,6 +56,7 @@ fn main() {
         failures::setup(app);
         life::setup(app);
         model::setup(app);
+        nodes::setup(app);
         app.template("hello.html", include_str!("hello.html"));
     })
 }
