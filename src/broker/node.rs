@@ -93,6 +93,8 @@ struct Open {
     out: VecDeque<Out>,
     looks: u64,
     next_beacon: Duration,
+    /// Looks since the next beacon is due.
+    late: u64,
     /// The first own beacon came back.
     connected: bool,
     heard_others: Option<Duration>,
@@ -191,6 +193,7 @@ impl Node {
             out: VecDeque::new(),
             looks: 0,
             next_beacon: now,
+            late: 0,
             connected: false,
             heard_others: None,
         });
@@ -468,8 +471,19 @@ impl Node {
             return Ok(());
         };
         link.looks += 1;
+        link.late = if link.next_beacon <= now {
+            link.late + 1
+        } else {
+            0
+        };
         if link.connected {
             self.peers.expire(now);
+        }
+        // What was said before does not get through, so that the beacon that is due can't be said.
+        if now.saturating_sub(link.next_beacon) >= BEACON_PATIENCE && link.late >= BEACON_LOOKS {
+            return Err(BrokerError::Silent {
+                broken: Some(Direction::Publishing),
+            });
         }
         let sent = match link.out.front() {
             Some(out)

@@ -63,6 +63,25 @@ fn a_beacon_that_does_not_come_back_ends_the_link_within_five_seconds() {
 }
 
 #[test]
+fn a_publication_that_does_not_end_ends_the_link_within_five_seconds() {
+    // All beacons came back, and from then on nothing more can be said.
+    let mut node = connected(1);
+    node.publish("room:a");
+    assert_eq!(node.payloads(ms(10)).len(), 1);
+    let mut now = ms(10);
+    let mut effects = Vec::new();
+    let end = loop {
+        now += ms(50);
+        if let Err(error) = node.tick(now, &mut effects) {
+            break error;
+        }
+    };
+    assert!(now < ms(5000), "{now:?}");
+    let broken = Some(Direction::Publishing);
+    assert_eq!(end, BrokerError::Silent { broken });
+}
+
+#[test]
 fn which_direction_is_broken_is_told_by_the_others() {
     let mut other = connected(2);
     for heard in [true, false] {
