@@ -101,6 +101,11 @@ impl Login {
                     self.begin_again();
                     return Ok(None);
                 }
+                // The login in it was not even looked at: to strangers some servers say no more.
+                ("NOAUTH", Step::Hello) if self.password.is_some() => {
+                    self.begin_again();
+                    return Ok(None);
+                }
                 ("ERR" | "NOPERM", Step::Name) => {}
                 _ => return Err(LoginError::Refused(code.to_owned())),
             }

@@ -67,6 +67,7 @@ fn old_words_for_old_servers() {
         "ERR unknown command 'HELLO'",
         "NOPROTO unsupported protocol version",
         "NOPERM this user has no permissions to run the 'hello' command",
+        "NOAUTH Authentication required.",
     ] {
         let mut login = Login::new("autovia-1", None, Some("geheim"));
         let _ = login.output();
@@ -102,7 +103,7 @@ fn a_name_that_is_refused_is_passed_over() {
 #[test]
 fn refusals_tell_the_code_word_and_nothing_else() {
     let first = |reply: &Value| Login::new("autovia-1", None, Some("geheim")).receive(reply);
-    for code in ["WRONGPASS", "NOAUTH", "DENIED"] {
+    for code in ["WRONGPASS", "DENIED"] {
         let refused = LoginError::Refused(code.to_owned());
         assert_eq!(first(&refusal(&format!("{code} geheim"))), Err(refused));
     }
@@ -111,6 +112,12 @@ fn refusals_tell_the_code_word_and_nothing_else() {
     assert_eq!(first(&Value::Number(1)), Err(unexpected.clone()));
     assert_eq!(first(&text("OK")), Err(unexpected.clone()));
     assert_eq!(first(&Value::TooLong), Err(unexpected));
+
+    let closed = refusal("NOAUTH Authentication required.");
+    assert_eq!(
+        Login::new("autovia-1", None, None).receive(&closed),
+        Err(LoginError::Refused("NOAUTH".to_owned()))
+    );
 
     let then = |reply: &Value, password| {
         let mut login = Login::new("autovia-1", None, password);
@@ -122,7 +129,6 @@ fn refusals_tell_the_code_word_and_nothing_else() {
         then(&wrong, Some("geheim")),
         Err(LoginError::Refused("ERR".to_owned()))
     );
-    let closed = refusal("NOAUTH Authentication required.");
     assert_eq!(
         then(&closed, None),
         Err(LoginError::Refused("NOAUTH".to_owned()))

@@ -1,9 +1,9 @@
 //! Redis servers that work together: a master with a replica and three sentinels; a cluster of three.
 
-use std::process::Command;
-
 use super::talk::Talk;
-use super::{PORTS_TRIED, Redis, Reply, RunningRedis, free_port, poll_until, started};
+use super::{
+    PORTS_TRIED, Redis, Reply, RunningRedis, free_port, poll_until, server_command, started,
+};
 use crate::folder::Folder;
 use crate::process::Process;
 
@@ -104,7 +104,7 @@ fn start_sentinel(folder: &Folder, number: usize, master: u16) -> (u16, Process)
              sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 5000\n"
         );
         let path = folder.write(&format!("sentinel-{number}.conf"), config);
-        let mut command = Command::new("redis-server");
+        let mut command = server_command();
         command
             .current_dir(folder.path())
             .arg(path)

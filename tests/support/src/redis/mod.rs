@@ -1,4 +1,6 @@
 //! Real Redis servers on free ports: alone, behind sentinels, as a cluster.
+//!
+//! `AUTOVIA_TEST_REDIS_SERVER` names another program than `redis-server`: an older one, or Valkey.
 
 mod groups;
 mod talk;
@@ -130,14 +132,18 @@ impl Redis {
     }
 
     fn spawn(&self, folder: &Folder, port: u16, tls_port: u16) -> Option<Process> {
-        let mut command = Command::new("redis-server");
+        let mut command = server_command();
         command
             .current_dir(folder.path())
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
-            .args(["--tls-port", &tls_port.to_string()])
-            .args(&self.tls)
             .args(&self.arguments);
+        // A server that was built without TLS does not know the word.
+        if tls_port != 0 {
+            command
+                .args(["--tls-port", &tls_port.to_string()])
+                .args(&self.tls);
+        }
         if !self.acl.is_empty() {
             // The users stay as they are over a restart, changed ones too.
             let path = folder.path().join("users.acl");
@@ -152,6 +158,12 @@ impl Redis {
         command.args(["--daemonize", "no"]);
         started(command)
     }
+}
+
+/// The program, without arguments.
+pub(crate) fn server_command() -> Command {
+    let program = std::env::var_os("AUTOVIA_TEST_REDIS_SERVER");
+    Command::new(program.unwrap_or_else(|| "redis-server".into()))
 }
 
 /// Starts a server; `None` when it could not take its port.
