@@ -398,10 +398,13 @@ impl Node {
                 if beacon.place.epoch != current {
                     return;
                 }
-                while let Some(out) = link.out.pop_front_if(|out| out.number <= beacon.number) {
+                while let Some(out) = link.out.front()
+                    && out.number <= beacon.number
+                {
                     if out.number == beacon.number {
                         self.lag = Some(now.saturating_sub(out.sent));
                     }
+                    link.out.pop_front();
                 }
                 let first = !std::mem::replace(&mut link.connected, true);
                 self.came_back(beacon.place.seq, false);

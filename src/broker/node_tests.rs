@@ -109,7 +109,7 @@ fn which_direction_is_broken_is_told_by_the_others() {
                 broken: Some(broken)
             })
         );
-        assert_eq!(node.works(Direction::Receiving, ms(4500)), true);
+        assert!(node.works(Direction::Receiving, ms(4500)));
     }
 }
 

@@ -55,9 +55,8 @@ impl Shard {
             let name = name.to_owned();
             return self.action(&request, name).await;
         }
-        match path {
-            "/_session/close" => return self.close(&request).await,
-            _ => {}
+        if path == "/_session/close" {
+            return self.close(&request).await;
         }
         if let Some(response) = self.watched(path) {
             if reads {
