@@ -42,9 +42,9 @@ fn link(peers: &Peers) -> Markup {
             @if is_alone(peers) {
                 p { "It has no link to others: start it with " code { "--broker redis" } " or " code { "--broker nats" } " to join some." }
             } @else {
-                p aria-live="polite" {
-                    @if peers.connected { b #state { "Connected" } ": what is published comes back." }
-                    @else { b #state { "Degraded" } ": pages work, changes wait for the broker." }
+                div aria-live="polite" {
+                    @if peers.connected { p { b #state { "Connected" } ": what is published comes back." } }
+                    @else { p.notice.bad { b #state { "Degraded" } ": pages work, changes wait for the broker." } }
                 }
                 p {
                     "Publishing " b #publishing { (direction(peers.publishing)) }
@@ -68,7 +68,7 @@ fn counts(peers: &Peers) -> Markup {
     html! {
         section.card aria-label="Counts since the start" {
             h2 { "Since the start" }
-            table { tbody {
+            table.counts { tbody {
                 @for (id, count, label) in rows { tr { th scope="row" { (label) } td.num id=(id) { (count) } } }
             } }
         }

@@ -55,14 +55,17 @@ impl Showcase {
     }
 }
 
-fn picture(window: &Window, name: &str) {
-    let Some(folder) = std::env::var_os("AUTOVIA_SCREENSHOTS") else {
-        return;
-    };
-    let folder = PathBuf::from(folder);
-    for (size, width, height) in [("desktop", 1440, 900), ("phone", 375, 812)] {
+/// As it looks on a desk and on a phone, where nothing scrolls sideways.
+fn look_at(window: &Window, name: &str) {
+    let folder = std::env::var_os("AUTOVIA_SCREENSHOTS").map(PathBuf::from);
+    for (size, width, height) in [("desktop", 1440, 1000), ("phone", 375, 1400)] {
         window.set_size(width, height);
-        window.screenshot(folder.join(format!("{name}-{size}.png")));
+        window.wait_true(&format!("innerWidth === {width}"));
+        let scrolls = window.eval("document.documentElement.scrollWidth > innerWidth");
+        assert_eq!(scrolls, false, "{name} on a {size}");
+        if let Some(folder) = &folder {
+            window.screenshot(folder.join(format!("{name}-{size}.png")));
+        }
     }
 }
 
@@ -91,13 +94,13 @@ fn it_shows_the_link_the_others_and_what_they_made_stale() {
     first.wait_true(&format!(
         "[...document.querySelectorAll('#heard tbody tr')].some(row => row.innerText.includes('chat') && row.innerText.includes('{node}'))"
     ));
-    picture(&first, "nodes");
+    look_at(&first, "nodes");
     // When its link goes, it says so, and when it comes back, too.
     showcase.proxy.away();
     first.wait_text("#state", "Degraded");
     first.wait_text("#publishing", "down");
     first.wait_text("#receiving", "down");
-    picture(&first, "nodes-degraded");
+    look_at(&first, "nodes-degraded");
     second.wait_true("document.querySelector('#no-peers') !== null");
     showcase.proxy.back();
     first.wait_text("#state", "Connected");
