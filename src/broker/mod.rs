@@ -34,3 +34,8 @@ pub use nats::{NatsBroker, NatsSetupError};
 pub use redis::RedisBroker;
 pub use secret::SecretSource;
 pub use url::BrokerUrlError;
+
+/// The snippets of the book's page on several nodes are compiled, and run where they can be.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/several-nodes.md")]
+struct SeveralNodes;
