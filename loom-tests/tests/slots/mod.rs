@@ -16,7 +16,7 @@ pub struct Model {
     pub table: SlotTable,
     pub row: Option<Row>,
     pub told: [AtomicBool; 2],
-    seen: Mutex<Vec<u64>>,
+    pub seen: Mutex<Vec<u64>>,
 }
 
 impl Model {

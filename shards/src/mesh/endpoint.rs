@@ -101,11 +101,12 @@ impl<P> Endpoint<P> {
         Bell::new(Arc::clone(&self.shared.bells[member]))
     }
 
-    /// Whether the endpoint of `member` was dropped: what is sent there is received by nobody.
+    /// Whether the endpoint of `member` was dropped: what is sent there is received by nobody. True when
+    /// `send` has refused a parcel for that reason.
     pub fn is_gone(&self, member: usize) -> bool {
         self.outgoing[member]
             .as_ref()
-            .is_some_and(|lane| lane.invalidations.is_closed())
+            .is_some_and(|lane| lane.parcels.is_closed())
     }
 
     /// Tells `to` that something is stale. Never blocks and never loses: what does not fit into the
@@ -283,9 +284,9 @@ impl<P> Endpoint<P> {
                 continue;
             };
             if !lane.pending.is_empty() {
-                room |= lane.invalidations.free() > 0 || lane.invalidations.is_closed();
+                room |= has_room(&mut lane.invalidations);
             }
-            if lane.parcel_refused && (lane.parcels.free() > 0 || lane.parcels.is_closed()) {
+            if lane.parcel_refused && has_room(&mut lane.parcels) {
                 lane.parcel_refused = false;
                 room = true;
             }
@@ -342,6 +343,11 @@ fn lane<P>(outgoing: &mut [Option<Outgoing<P>>], id: usize, to: usize) -> &mut O
         Some(Some(lane)) => lane,
         _ => panic!("member {id} sent to member {to}; allowed are the other ones of 0..{members}"),
     }
+}
+
+/// Whether waiting for room is over; a lane that nobody empties any more counts as well.
+fn has_room<T>(lane: &mut Producer<T>) -> bool {
+    lane.free() > 0 || lane.is_closed()
 }
 
 /// Puts `to` on the list of what `flush` looks at, unless it is on it.
