@@ -140,7 +140,6 @@ fn sit(
         let timers = Timers::default();
         let ended = Cell::new(false);
         while !ended.get() {
-            wake.clear();
             reactor.poll(|_, _| {}).map_err(|error| error.to_string())?;
             blocking.deliver();
             let mut answer = None;

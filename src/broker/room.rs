@@ -26,7 +26,6 @@ pub(crate) trait Beat {
 pub(crate) struct Room {
     reactor: Rc<Reactor>,
     sleeper: Sleeper,
-    wake: WakeFd,
     pub timers: Rc<Timers>,
     pub blocking: Rc<Blocking>,
 }
@@ -49,7 +48,6 @@ impl Room {
         Ok(Self {
             sleeper: Sleeper::new(Rc::clone(&reactor))?,
             reactor,
-            wake,
             timers: Rc::default(),
             blocking: Rc::new(Blocking::new(pool, ring)),
         })
@@ -66,7 +64,6 @@ impl Room {
     /// Turns for ever.
     pub async fn run(mut self, mut beat: impl Beat) {
         loop {
-            self.wake.clear();
             if let Err(error) = self.reactor.poll(|_, _| {}) {
                 tracing::error!(%error, "the epoll instance of the link shard failed");
             }

@@ -1,6 +1,7 @@
 //! How a shard sleeps, and how another thread wakes it: an eventfd in the shard's epoll set.
 //!
-//! A write is never lost: each is a new edge, and the epoll instance keeps it until it was taken.
+//! A write is never lost: each is a new edge, and the epoll instance keeps it until it was taken. So the
+//! counter is never read: it would overflow after 2⁶⁴ − 2 rings.
 //!
 //! A shard sleeps in `epoll_wait` itself, not in its executor: the executor has nothing of its own to
 //! wait for, and its way into the kernel and back costs more than the sleep's end does. So the sleeping
@@ -37,13 +38,6 @@ impl WakeFd {
     pub fn ring(&self) {
         // A full counter (EAGAIN) is rung already.
         rustix::io::write(&self.0, &1_u64.to_ne_bytes()).ok();
-    }
-
-    /// Takes the rings that came so far; whether there were any.
-    pub fn clear(&self) -> bool {
-        let mut count = [0; 8];
-        // Nothing there is an EAGAIN.
-        rustix::io::read(&self.0, &mut count).is_ok()
     }
 
     /// The descriptor, to be put into the epoll set.

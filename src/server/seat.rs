@@ -89,7 +89,6 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
                 .map_err(|error| machine("can't sleep on its epoll instance", &error))?,
             reactor,
             sends: Sends::new().map_err(|error| machine("got no ring for its sends", &error))?,
-            wake: seat.wake,
         };
         let listener =
             Listener::new(seat.listener).map_err(|error| machine("can't listen", &error))?;

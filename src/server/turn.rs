@@ -9,7 +9,7 @@ use super::counters::{CROSSINGS, QUIET, TURNS};
 use super::parcel::{OpenStream, Parcel};
 use super::shard::Shard;
 use crate::runtime::sends::Sends;
-use crate::runtime::wake::{Sleeper, WakeFd};
+use crate::runtime::wake::Sleeper;
 use crate::runtime::{Reactor, Socket, spawn, yield_now};
 use crate::scope::Scope;
 
@@ -24,7 +24,6 @@ pub(crate) struct Turns {
     pub reactor: Rc<Reactor>,
     pub sleeper: Sleeper,
     pub sends: Sends,
-    pub wake: WakeFd,
 }
 
 impl Shard {
@@ -63,7 +62,6 @@ impl Shard {
         self.tick();
         self.count(TURNS, 1);
         self.engine.begin_turn();
-        turns.wake.clear();
         if let Err(error) = turns
             .reactor
             .poll(|key, readiness| self.on_readiness(key, readiness))
