@@ -35,9 +35,12 @@ fn a_message_reaches_its_room_and_no_other() {
     let stage = Stage::showcase();
     let (first, second) = stage.two(LOBBY);
     let elsewhere = stage.browser.new_window();
-    elsewhere.goto_on_shard(&stage.here(RANDOM), 1);
+    elsewhere.goto(&stage.here(RANDOM));
     let overview = stage.browser.new_window();
-    overview.goto_on_shard(&stage.there(ROOMS), 0);
+    overview.goto(&stage.there(ROOMS));
+    for window in [&elsewhere, &overview] {
+        window.wait_streaming();
+    }
 
     assert_first_html(first, "#messages", "Nothing here yet.");
     assert_first_html(&overview, "#rooms", "#general");

@@ -12,7 +12,8 @@ fn each_scope_reaches_its_own_and_nobody_else() {
     let stage = Stage::showcase();
     let (first, stranger) = stage.two(PAGE_A);
     let other_page = stage.browser.new_window();
-    other_page.goto_on_shard(&stage.here(PAGE_B), 1);
+    other_page.goto(&stage.here(PAGE_B));
+    other_page.wait_streaming();
     mark(&other_page);
     let all = [first, &stranger, &other_page];
     for window in all {

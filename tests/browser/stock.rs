@@ -50,7 +50,8 @@ fn a_stock_gets_its_own_values_and_no_html() {
     let (first, second) = stage.two(APPLE);
     assert_first_html(first, "#stock", "Apple");
     let nvidia = stage.browser.new_window();
-    nvidia.goto_on_shard(&stage.here("/examples/stock-ticker/stock/NVDA"), 1);
+    nvidia.goto(&stage.here("/examples/stock-ticker/stock/NVDA"));
+    nvidia.wait_streaming();
 
     let shown = "[document.querySelector('#price').textContent, document.querySelector('#points').getAttribute('points')]";
     for window in [first, &second, &nvidia] {

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 
 use super::driver::{Refused, Session, decode_base64};
 use crate::deadline::Deadline;
+use crate::http::Client;
+use crate::page::Page;
 
-/// How many pages are opened at most in search of one on the wanted shard.
-const SHARD_TRIES: usize = 64;
+/// What a server's session is called in a browser.
+const SESSION_COOKIE: &str = "via_session_id";
 
 /// How often a page is asked again while a test waits for it.
 const POLL_PAUSE: Duration = Duration::from_millis(15);
@@ -64,16 +66,31 @@ impl Window {
         );
     }
 
-    /// Opens an address again and again until the page lives on this shard, then waits for its
-    /// stream: pages are placed evenly, so a few tries find one.
+    /// Opens an address whose page lives on this shard, and waits for its stream. All pages of a
+    /// session live on one shard, so a browser without a session for this host gets one that is at
+    /// home there, found without a page that anybody looks at; with another one this panics.
     pub fn goto_on_shard(&self, url: &str, shard: u16) {
-        for _ in 0..SHARD_TRIES {
-            self.goto(url);
-            if self.shard() == shard {
-                return self.wait_streaming();
-            }
+        let known = self.cdp("Network.getCookies", &json!({ "urls": [url] }));
+        let known = known["cookies"].as_array().into_iter().flatten();
+        if !known
+            .into_iter()
+            .any(|cookie| cookie["name"] == SESSION_COOKIE)
+        {
+            let (port, path) = port_and_path(url);
+            let found = Page::open_on(&Client::new(port), path, shard);
+            let session = found.client.cookie(SESSION_COOKIE).unwrap_or_default();
+            self.cdp(
+                "Network.setCookie",
+                &json!({ "name": SESSION_COOKIE, "value": session, "url": url, "httpOnly": true, "sameSite": "Lax" }),
+            );
         }
-        panic!("{SHARD_TRIES} pages of {url} and none on shard {shard}");
+        self.goto(url);
+        assert_eq!(
+            self.shard(),
+            shard,
+            "the session of {url} is at home elsewhere"
+        );
+        self.wait_streaming();
     }
 
     /// The shard that serves this page, as its footer says.
@@ -350,4 +367,15 @@ impl Window {
                 )
             })
     }
+}
+
+/// The port and the path of `http://HOST:PORT/PATH`.
+fn port_and_path(url: &str) -> (u16, &str) {
+    let split = || {
+        let rest = url.strip_prefix("http://")?;
+        let (host, _) = rest.split_once('/')?;
+        let (_, port) = host.rsplit_once(':')?;
+        Some((port.parse().ok()?, &rest[host.len()..]))
+    };
+    split().unwrap_or_else(|| panic!("{url} is no http://HOST:PORT/PATH"))
 }
