@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::context::{Context, dirty, slot_bit};
 use super::engine::{Deferred, Engine};
 use super::render::{FAILED_HASH, RenderedHtml, encode_event};
+use super::scopes::MemberPatch;
 use super::value::Encoded;
 use super::values::write_member;
 use crate::wire::sse;
@@ -195,7 +196,7 @@ impl Engine {
         out.push(event.into());
     }
 
-    /// One event per scope and page for all its contexts.
+    /// One event per scope, page and join for all its contexts.
     fn shared_values(&self, context: &Context, out: &mut Vec<Patch>) {
         let turn = self.turn();
         let memberships = context.memberships.borrow();
@@ -211,13 +212,13 @@ impl Engine {
                 entry.patches.clear();
                 entry.patched_in = turn;
             }
-            if let Some((_, id, patch)) = entry
+            let known = entry
                 .patches
                 .iter()
-                .find(|(page, ..)| *page == context.page)
-            {
-                context.last_event.set(*id);
-                out.push(Rc::clone(patch));
+                .find(|known| known.page == context.page && known.membership == index);
+            if let Some(known) = known {
+                context.last_event.set(known.id);
+                out.push(Rc::clone(&known.patch));
                 continue;
             }
             let page = self.page(context.page);
@@ -246,7 +247,12 @@ impl Engine {
             let mut event = Vec::with_capacity(json.len() + 64);
             sse::patch_signals(&mut event, Some(id), false, &json);
             let patch: Patch = event.into();
-            entry.patches.push((context.page, id, Rc::clone(&patch)));
+            entry.patches.push(MemberPatch {
+                page: context.page,
+                membership: index,
+                id,
+                patch: Rc::clone(&patch),
+            });
             out.push(patch);
         }
     }

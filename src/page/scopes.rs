@@ -38,8 +38,14 @@ pub(crate) struct SharedRow {
     pub changed_in: u64,
 }
 
-/// A page, the id of its patch, and the patch.
-pub(crate) type PagePatch = (u16, u64, Rc<[u8]>);
+/// A patch for the members that belong to a scope in the same way: whose page, and which of its joins,
+/// are the same. They show the same of its values.
+pub(crate) struct MemberPatch {
+    pub page: u16,
+    pub membership: usize,
+    pub id: u64,
+    pub patch: Rc<[u8]>,
+}
 
 pub(crate) struct ScopeEntry {
     pub members: Vec<Member>,
@@ -48,7 +54,7 @@ pub(crate) struct ScopeEntry {
     /// No render before this, in the shard's milliseconds.
     pub next_ms: u64,
     /// This turn's values patch and its id, per page.
-    pub patches: SmallVec<[PagePatch; 1]>,
+    pub patches: SmallVec<[MemberPatch; 1]>,
     pub patched_in: u64,
     pub loads: Vec<Rc<LoadTable>>,
     /// Renders that its rate held back in a row: a loop is told to the log once.

@@ -1,5 +1,7 @@
 //! What the random operations have found, each by itself.
 
+use std::thread;
+
 use autovia_testkit::Page;
 use serde_json::{Value, json};
 
@@ -72,4 +74,31 @@ fn a_page_may_join_a_scope_twice() {
         server.log().iter().find(|line| line.contains("panicked")),
         None
     );
+}
+
+#[test]
+fn pages_of_one_room_get_the_value_of_the_room_that_they_show() {
+    // Given two pages with the same two rooms; each shows the value of another one,
+    let server = probe().shards(1).start();
+    let first = Page::open(&server.client(), "/model/1/2");
+    let second = Page::open(&server.client(), "/model/2/1");
+    let (mut on_first, mut on_second) = (first.stream(), second.stream());
+    for round in 1..=60_i64 {
+        // when both values change at once, again and again,
+        thread::scope(|scope| {
+            scope.spawn(|| click(&first, "add", ""));
+            scope.spawn(|| [(); 2].map(|()| click(&second, "add", "")));
+        });
+        // then each page is told its own one: they differ from the second round on.
+        assert_eq!(value(&mut on_first, "total"), round);
+        let mut told = 2 * round - 2;
+        while told < 2 * round {
+            let now = value(&mut on_second, "total").as_i64().expect("a number");
+            assert!(
+                (told + 1..=2 * round).contains(&now),
+                "{now} in round {round}"
+            );
+            told = now;
+        }
+    }
 }
