@@ -179,7 +179,7 @@ impl Node {
         Client::without_cookies(self.server.port()).get(path).status
     }
 
-    /// A number that the node counts, as of a moment ago.
+    /// A number that the node counts, as one of its shards knows it: those of a moment ago.
     pub fn count(&self, what: &str) -> u64 {
         let page = Client::without_cookies(self.server.port()).get("/peers");
         let counts = element_text(page.text(), "counts").expect("the page shows its counts");

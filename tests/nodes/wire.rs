@@ -117,11 +117,7 @@ fn what_is_no_message_is_dropped_and_counted_and_the_link_lives_on() {
         let mut watchers = Watcher::on(node, "/board/x");
         for (number, message) in dropped.iter().enumerate() {
             publish(&group.broker, message);
-            let count = number as u64 + 1;
-            crate::stage::soon(&format!("{message:.60} is dropped"), || {
-                (node.count("dropped") >= count).then_some(())
-            });
-            assert_eq!(node.count("dropped"), count, "{message:.60}");
+            node.wait_count("dropped", number as u64 + 1);
         }
         publish(&group.broker, &huge);
         // Later versions and kinds are not for us, and no fault.

@@ -20,7 +20,7 @@ pub fn choose(server: Server, wanted: Option<&str>) -> Server {
         "blocks" => server.broker(Odd::Blocks),
         "panics" => {
             let port = rest.parse().expect("panics=PORT");
-            let redis = RedisBroker::new("127.0.0.1", port);
+            let redis = Box::new(RedisBroker::new("127.0.0.1", port));
             server.broker(Odd::Panics { left: 2, redis })
         }
         "resolver" => server.broker(by_file(PathBuf::from(rest))),
@@ -52,7 +52,7 @@ enum Odd {
     /// Keeps its thread.
     Blocks,
     /// Panics so often before it behaves.
-    Panics { left: u32, redis: RedisBroker },
+    Panics { left: u32, redis: Box<RedisBroker> },
 }
 
 impl Broker for Odd {
