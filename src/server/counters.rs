@@ -14,7 +14,9 @@ pub(crate) const TURNS: usize = 5;
 /// 1 when a draining shard has nothing left to do.
 pub(crate) const QUIET: usize = 6;
 pub(crate) const PARKED: usize = 7;
-pub(crate) const COUNTERS: usize = 8;
+/// The number of its thread, as the kernel has it.
+pub(crate) const THREAD: usize = 8;
+pub(crate) const COUNTERS: usize = 9;
 
 /// What the link shard counts, in a board of its own with one row.
 pub(crate) mod link {
@@ -24,7 +26,15 @@ pub(crate) mod link {
     pub const CONNECTED: usize = 1;
     /// Publications that have not come back.
     pub const WAITING: usize = 2;
-    pub const COUNTERS: usize = 3;
+    /// The number of its thread.
+    pub const THREAD: usize = 3;
+    pub const COUNTERS: usize = 4;
+}
+
+/// The calling thread's number, as the kernel has it.
+pub(crate) fn this_thread() -> u64 {
+    let thread = rustix::thread::gettid().as_raw_nonzero().get();
+    u64::try_from(thread).unwrap_or(0)
 }
 
 pub(crate) fn lanes(board: &Board) -> Vec<Lane> {

@@ -18,6 +18,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 
 use super::StartError;
 use super::counters::link::{CONNECTED, TURNS, WAITING};
+use super::counters::{link, this_thread};
 use super::parcel::Parcel;
 use super::start::Event;
 use super::turn::EVERYTHING;
@@ -74,6 +75,7 @@ pub(super) fn sit(seat: LinkSeat) -> Result<(), StartError> {
         let room = Room::new(seat.wake, seat.pool, Arc::new(move || bell.ring()))
             .map_err(|error| machine("got no epoll instance", &error))?;
         let driver = seat.broker.driver();
+        seat.board.set(0, link::THREAD, this_thread());
         let lanes = Rc::new(Lanes {
             endpoint: RefCell::new(seat.endpoint),
             hasher: seat.hasher,

@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 
 use super::StartError;
 use super::config::Config;
+use super::counters::{THREAD, this_thread};
 use super::parcel::Parcel;
 use super::shard::{Common, Parts, Shard};
 use super::start::{Define, Event};
@@ -63,6 +64,7 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
             .listen_to_wakes(seat.wake.as_fd())
             .map_err(|error| machine("can't listen to its doorbell", &error))?;
         ring_when_woken_from_outside(seat.wake.clone());
+        seat.common.board.set(id, THREAD, this_thread());
         let engine = Engine::new(EngineParts {
             shard: u16::try_from(id).expect("shards fit 16 bits"),
             shards: u16::try_from(seat.common.config.shards).expect("shards fit 16 bits"),

@@ -1,7 +1,8 @@
 //! The watchdog: a shard whose turns stand still ends the process.
 //!
 //! It counts its own ticks, not wall time, so a process that was stopped or got no CPU, watchdog
-//! and shards alike, is no hang.
+//! and shards alike, is no hang. Nor is a thread that was runnable all the time and got no processor:
+//! the kernel counts how long a thread has waited for one (`schedstat`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use autovia_shards::Board;
 use crossbeam_channel::Sender;
 
 use super::StartError;
-use super::counters::{TURNS, link};
+use super::counters::{THREAD, TURNS, link};
 use super::start::Event;
 
 const TICK: Duration = Duration::from_millis(100);
@@ -19,22 +20,46 @@ const TICK: Duration = Duration::from_millis(100);
 const LINK_TICKS: u128 = 20;
 
 /// How long a row of a board stands still.
+#[derive(Default)]
 struct Watched {
     turns: u64,
     still: u128,
+    /// What its thread had waited for a processor when it was first seen to stand still.
+    waited: Duration,
 }
 
 impl Watched {
-    /// Looks again; the ticks that it has not moved.
-    fn look(&mut self, turns: u64) -> u128 {
-        self.still = if turns == self.turns {
-            self.still + 1
-        } else {
-            0
-        };
-        self.turns = turns;
-        self.still
+    /// Looks again: whether it has not moved for `limit` ticks, though it could.
+    fn hangs(&mut self, turns: u64, limit: u128, waited: impl Fn() -> Option<Duration>) -> bool {
+        if turns != self.turns {
+            self.turns = turns;
+            self.still = 0;
+            return false;
+        }
+        self.still += 1;
+        if self.still == 1 {
+            self.waited = waited().unwrap_or_default();
+        }
+        if self.still < limit {
+            return false;
+        }
+        let now = waited().unwrap_or_default();
+        let starved =
+            now.saturating_sub(self.waited) * 2 >= TICK * u32::try_from(limit).unwrap_or(u32::MAX);
+        if starved {
+            // The count begins anew: a thread that hangs waits for no processor.
+            self.still = 0;
+        }
+        !starved
     }
+}
+
+/// How long a thread of this process has been runnable without a processor since its start.
+fn waited(thread: u64) -> Option<Duration> {
+    let path = format!("/proc/self/task/{thread}/schedstat");
+    let text = std::fs::read_to_string(path).ok()?;
+    let nanoseconds = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// Starts the watchdog's thread.
@@ -45,22 +70,24 @@ pub(crate) fn start(
     events: Sender<Event>,
 ) -> Result<(), StartError> {
     let limit = (hang_time.as_millis() / TICK.as_millis()).max(1);
-    let watched = || Watched { turns: 0, still: 0 };
     std::thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
-            let mut seen: Vec<Watched> = (0..board.rows()).map(|_| watched()).collect();
-            let mut link_seen = watched();
+            let mut seen: Vec<Watched> = (0..board.rows()).map(|_| Watched::default()).collect();
+            let mut link_seen = Watched::default();
             loop {
                 std::thread::sleep(TICK);
                 for (shard, row) in seen.iter_mut().enumerate() {
-                    if row.look(board.get(shard, TURNS)) >= limit {
+                    let thread = || waited(board.get(shard, THREAD));
+                    if row.hangs(board.get(shard, TURNS), limit, thread) {
                         events.send(Event::ShardHangs(shard, hang_time)).ok();
                         return;
                     }
                 }
                 if let Some(link) = &link
-                    && link_seen.look(link.get(0, link::TURNS)) >= LINK_TICKS
+                    && link_seen.hangs(link.get(0, link::TURNS), LINK_TICKS, || {
+                        waited(link.get(0, link::THREAD))
+                    })
                 {
                     events.send(Event::LinkHangs).ok();
                     return;
@@ -69,4 +96,36 @@ pub(crate) fn start(
         })
         .map(drop)
         .map_err(|error| StartError::Machine(format!("no thread for the watchdog: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks until a row that stands still is taken for hanging, of at most a hundred.
+    fn ticks_until_hanging(waits_per_tick: Duration) -> Option<u32> {
+        let mut row = Watched::default();
+        (1..=100).find(|tick| row.hangs(0, 10, || Some(waits_per_tick * *tick)))
+    }
+
+    #[test]
+    fn what_stands_still_hangs_unless_it_waits_for_a_processor() {
+        assert_eq!(ticks_until_hanging(Duration::ZERO), Some(10));
+        assert_eq!(ticks_until_hanging(TICK / 4), Some(10));
+        assert_eq!(ticks_until_hanging(TICK), None);
+    }
+
+    #[test]
+    fn what_moves_does_not_hang() {
+        let mut row = Watched::default();
+        for turns in 0..100 {
+            assert!(!row.hangs(turns / 5, 10, || None));
+        }
+    }
+
+    #[test]
+    fn the_kernel_tells_how_long_this_thread_waited() {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        assert!(waited(u64::try_from(thread).unwrap()).is_some());
+    }
 }
