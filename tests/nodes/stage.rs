@@ -181,8 +181,7 @@ impl Node {
 
     /// A number that the node counts, as one of its shards knows it: those of a moment ago.
     pub fn count(&self, what: &str) -> u64 {
-        let page = Client::without_cookies(self.server.port()).get("/peers");
-        let counts = element_text(page.text(), "counts").expect("the page shows its counts");
+        let counts = self.counts();
         let line = counts
             .lines()
             .find_map(|line| line.strip_prefix(what)?.strip_prefix('='));
@@ -190,11 +189,22 @@ impl Node {
             .unwrap_or_else(|| panic!("no {what} in {counts:?}"))
     }
 
+    fn counts(&self) -> String {
+        let page = Client::without_cookies(self.server.port()).get("/peers");
+        element_text(page.text(), "counts").expect("the page shows its counts")
+    }
+
     /// Waits until the node counts so many.
     pub fn wait_count(&self, what: &str, wanted: u64) {
-        soon(&format!("{what}={wanted}"), || {
-            (self.count(what) == wanted).then_some(())
-        });
+        let start = Instant::now();
+        while self.count(what) != wanted {
+            let counts = self.counts();
+            assert!(
+                start.elapsed() < DEADLINE,
+                "waited in vain for {what}={wanted}; the node counts {counts:?}"
+            );
+            std::thread::sleep(POLL_PAUSE);
+        }
     }
 
     pub fn is_connected(&self) -> bool {
