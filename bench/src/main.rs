@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use autovia_bench::machine::Facts;
-use autovia_bench::suites::{SuiteError, fanout, fanout_report, shards};
+use autovia_bench::suites::{SuiteError, fanout, fanout_report, nodes, shards};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Options {
 enum Suite {
     /// All streams watch one scope: CPU per delivered event, time until the last has it, memory per stream.
     Fanout(fanout::Options),
+    /// From node to node through a broker: latency, messages per second, CPU per message, beside a bare loop.
+    Nodes(nodes::Options),
     /// What the threads share, beside its peers: ns per operation of rings, hops, slot table, sets.
     Shards(shards::Options),
 }
@@ -24,6 +26,7 @@ enum Suite {
 fn main() -> ExitCode {
     let done = match Options::parse().suite {
         Suite::Fanout(options) => run_fanout(&options),
+        Suite::Nodes(options) => run_nodes(&options).map(|()| true),
         Suite::Shards(options) => run_shards(&options).map(|()| true),
     };
     match done {
@@ -57,6 +60,26 @@ fn run_fanout(options: &fanout::Options) -> Result<bool, SuiteError> {
     fanout_report::write(&options.out, &samples, &facts, cores)?;
     println!("{}", fanout_report::table(&samples));
     Ok(samples.iter().all(|sample| sample.report.is_clean()))
+}
+
+fn run_nodes(options: &nodes::Options) -> Result<(), SuiteError> {
+    let facts = Facts::read();
+    let outcome = nodes::run(options, &mut |sample| {
+        eprintln!(
+            "round {} · {} · {:<7} p50 {:>6.1} µs, p99 {:>6.1} µs, {:>7.0} messages/s",
+            sample.round,
+            sample.broker,
+            sample.subject.name(),
+            sample.p50.as_secs_f64() * 1e6,
+            sample.p99.as_secs_f64() * 1e6,
+            sample.rate
+        );
+    })?;
+    if !outcome.samples.is_empty() {
+        nodes::report::write(&options.out, &outcome, options, &facts)?;
+    }
+    println!("{}", nodes::report::table(&outcome.samples));
+    Ok(())
 }
 
 fn run_shards(options: &shards::Options) -> Result<(), SuiteError> {

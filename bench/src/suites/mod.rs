@@ -3,6 +3,7 @@
 mod error;
 pub mod fanout;
 pub mod fanout_report;
+pub mod nodes;
 pub mod shards;
 
 pub use error::SuiteError;
