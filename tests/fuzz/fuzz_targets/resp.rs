@@ -35,7 +35,10 @@ fuzz_target!(|bytes: &[u8]| {
     let (values, error) = replies(bytes, piece, protocol);
     let whole = replies(bytes, 16 * 1024, protocol);
     // Debug, since a number that is none equals nothing, not even itself.
-    assert_eq!(format!("{values:?}{error:?}"), format!("{:?}{:?}", whole.0, whole.1));
+    assert_eq!(
+        format!("{values:?}{error:?}"),
+        format!("{:?}{:?}", whole.0, whole.1)
+    );
 
     let mut login = Login::new("autovia-0123456789abcdef", Some("user"), Some("geheim"));
     let mut subscription = Subscription::new(Channels::Plain, "ch");
