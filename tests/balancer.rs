@@ -77,7 +77,7 @@ impl Kind {
         let balancer = Balancer {
             process,
             port,
-            folder: folder,
+            folder,
         };
         eventually("an answer through the balancer", || {
             let answer = Client::new(port).try_request("GET", "/_live", &[], b"");

@@ -69,12 +69,9 @@ fn overtaken(driver: &mut Driver<'_>) {
         return click(driver);
     };
     let (action, arguments) = click_arguments(driver, tab);
-    match driver.act_with(tab, action, &arguments, "", key) {
-        Some(status) => {
-            assert_eq!(status, 200, "a click that was overtaken");
-            driver.tabs[tab].count += 1;
-        }
-        None => {}
+    if let Some(status) = driver.act_with(tab, action, &arguments, "", key) {
+        assert_eq!(status, 200, "a click that was overtaken");
+        driver.tabs[tab].count += 1;
     }
 }
 

@@ -1,8 +1,7 @@
 //! Frames of the brokers' protocols, found in the bytes that pass a proxy.
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use autovia_testkit::{Cut, Direction, Proxy};
 
@@ -38,15 +37,15 @@ fn find_last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// How often something was done to a frame.
 #[derive(Clone, Default)]
-pub struct Done(Arc<AtomicUsize>);
+pub struct Done(Arc<Mutex<usize>>);
 
 impl Done {
     fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        *self.0.lock().unwrap()
     }
 
     fn add(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        *self.0.lock().unwrap() += 1;
     }
 
     /// Waits until it was done.

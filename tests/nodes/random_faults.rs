@@ -4,7 +4,7 @@
 //! `AUTOVIA_FAULTS` says how many (200), `AUTOVIA_FAULTS_SEED` which; a round is told before it begins,
 //! so that a failure can be read and run again.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use autovia_testkit::{Cut, Direction, Flow};
@@ -251,7 +251,7 @@ fn random_faults_lose_nothing_and_leak_nothing() {
     let wanted = usize::try_from(number("AUTOVIA_FAULTS", FAULTS as u64)).expect("it fits");
     let seed = number("AUTOVIA_FAULTS_SEED", SEED);
     println!("{wanted} faults, AUTOVIA_FAULTS_SEED={seed}");
-    let done = AtomicUsize::new(0);
+    let done = Mutex::new(0);
     on_each(&KINDS, |kind| {
         let group = Group::start(kind, NODES);
         let mut board = Board::open(&group);
@@ -265,10 +265,10 @@ fn random_faults_lose_nothing_and_leak_nothing() {
             losses: [0; NODES],
         };
         let mut round = 0;
-        while done.load(Ordering::Relaxed) < wanted {
+        while *done.lock().unwrap() < wanted {
             round += 1;
             let faults = storm.round(round);
-            done.fetch_add(faults, Ordering::Relaxed);
+            *done.lock().unwrap() += faults;
         }
         let Storm { group, held, .. } = storm;
         group.wait_connected();

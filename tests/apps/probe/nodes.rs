@@ -1,6 +1,7 @@
 //! What several nodes show of one store: a folder of files, in which each room has one.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use autovia::prelude::*;
 use maud::html;
@@ -23,8 +24,12 @@ impl Store {
 
 /// Readers see the old text or the new one, never half of it.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    static NUMBER: Mutex<u64> = Mutex::new(0);
+    let number = {
+        let mut number = NUMBER.lock().unwrap_or_else(PoisonError::into_inner);
+        *number += 1;
+        *number
+    };
     let new = path.with_extension(format!("{}-{number}", std::process::id()));
     std::fs::write(&new, text)?;
     std::fs::rename(new, path)
