@@ -42,26 +42,9 @@ pub(crate) struct Clicks {
 }
 
 impl Clicks {
-    /// Looks a key up, and marks a new one as running.
-    pub fn arrive(&mut self, key: u64) -> Arrival {
-        if self.seen == 0 {
-            (self.highest, self.seen, self.outcomes) = (key, 1, 0);
-            return Arrival::New;
-        }
-        if key > self.highest {
-            let step = key - self.highest;
-            self.seen = if step >= CLICK_WINDOW {
-                0
-            } else {
-                self.seen << step
-            };
-            self.outcomes = if step >= CLICK_WINDOW {
-                0
-            } else {
-                self.outcomes << (2 * step)
-            };
-            self.highest = key;
-            self.seen |= 1;
+    /// Looks a key up; nothing changes by it.
+    pub fn look(&self, key: u64) -> Arrival {
+        if self.seen == 0 || key > self.highest {
             return Arrival::New;
         }
         let back = self.highest - key;
@@ -69,7 +52,6 @@ impl Clicks {
             return Arrival::TooOld;
         }
         if self.seen >> back & 1 == 0 {
-            self.seen |= 1 << back;
             return Arrival::New;
         }
         match (self.outcomes >> (2 * back) & 3) as usize {
@@ -78,26 +60,29 @@ impl Clicks {
         }
     }
 
+    /// A new key runs from now on. Only this moves the window: a click that is refused does not
+    /// push out those that were taken.
+    pub fn start(&mut self, key: u64) {
+        debug_assert_eq!(self.look(key), Arrival::New);
+        if self.seen == 0 {
+            (self.highest, self.seen, self.outcomes) = (key, 1, 0);
+            return;
+        }
+        if key > self.highest {
+            let step = key - self.highest;
+            (self.seen, self.outcomes) = if step >= CLICK_WINDOW {
+                (0, 0)
+            } else {
+                (self.seen << step, self.outcomes << (2 * step))
+            };
+            self.highest = key;
+        }
+        self.seen |= 1 << (self.highest - key);
+    }
+
     /// Records how a running key ended.
     pub fn finish(&mut self, key: u64, ended: Ended) {
         self.set(key, ended as u128 + 1);
-    }
-
-    /// Takes a key back that was not run after all, so that it may come again.
-    pub fn withdraw(&mut self, key: u64) {
-        self.set(key, 0);
-        let back = self.highest.wrapping_sub(key);
-        if back < CLICK_WINDOW {
-            self.seen &= !(1 << back);
-            if self.seen == 0 {
-                // An empty window starts anew with any key; keep it above what was seen.
-                self.seen = 1 << (CLICK_WINDOW - 1);
-                self.set(
-                    self.highest.wrapping_sub(CLICK_WINDOW - 1),
-                    Ended::Done as u128 + 1,
-                );
-            }
-        }
     }
 
     fn set(&mut self, key: u64, value: u128) {
@@ -111,6 +96,17 @@ impl Clicks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Clicks {
+        /// Looks a key up, and starts a new one.
+        fn arrive(&mut self, key: u64) -> Arrival {
+            let arrival = self.look(key);
+            if arrival == Arrival::New {
+                self.start(key);
+            }
+            arrival
+        }
+    }
 
     #[test]
     fn each_key_runs_once() {
@@ -146,16 +142,26 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawn_key_may_come_again() {
+    fn a_key_that_was_only_looked_at_leaves_nothing() {
         let mut clicks = Clicks::default();
+        assert_eq!(clicks.look(500), Arrival::New);
         clicks.arrive(5);
-        clicks.withdraw(5);
-        assert_eq!(clicks.arrive(5), Arrival::New);
-        clicks.finish(5, Ended::Done);
-        assert_eq!(clicks.arrive(5), Arrival::Finished(Ended::Done));
-        clicks.arrive(6);
-        clicks.withdraw(6);
-        assert_eq!(clicks.arrive(6), Arrival::New);
+        clicks.finish(5, Ended::Failed);
+        for key in 6..200 {
+            assert_eq!(clicks.look(key), Arrival::New);
+        }
+        assert_eq!(clicks.arrive(5), Arrival::Finished(Ended::Failed));
+        assert_eq!(clicks.arrive(4), Arrival::New);
+    }
+
+    #[test]
+    fn a_click_that_ends_outside_of_the_window_changes_nothing() {
+        let mut clicks = Clicks::default();
+        clicks.arrive(1);
+        clicks.arrive(65);
+        clicks.finish(1, Ended::Done);
+        assert_eq!(clicks.look(65), Arrival::Running);
+        assert_eq!(clicks.look(1), Arrival::TooOld);
     }
 
     #[test]

@@ -71,12 +71,13 @@ impl Shard {
         };
         let key = request.key;
         if let Some(key) = key {
-            let mut clicks = context.clicks.get();
-            let arrival = clicks.arrive(key);
-            context.clicks.set(clicks);
-            match arrival {
+            match context.clicks.get().look(key) {
                 Arrival::New => {}
                 Arrival::Running => return self.wait(&context, WaitKey::Click(key)).await,
+                // Behind a long queue a click that runs may have left the window.
+                Arrival::TooOld if self.is_awaited(&context, key) => {
+                    return self.wait(&context, WaitKey::Click(key)).await;
+                }
                 Arrival::Finished(ended) => return answer(status_of(ended)),
                 Arrival::TooOld => {
                     return Response::line(
@@ -94,11 +95,6 @@ impl Shard {
             .get(&context.key)
             .map_or(0, |queue| queue.clicks);
         if !parallel && waiting >= limit {
-            if let Some(key) = key {
-                let mut clicks = context.clicks.get();
-                clicks.withdraw(key);
-                context.clicks.set(clicks);
-            }
             return Response::line(
                 429,
                 format!(
@@ -106,6 +102,11 @@ impl Shard {
                 ),
             )
             .with("Retry-After", "1");
+        }
+        if let Some(key) = key {
+            let mut clicks = context.clicks.get();
+            clicks.start(key);
+            context.clicks.set(clicks);
         }
         let wait_key = {
             let mut queues = self.queues.borrow_mut();
@@ -131,6 +132,16 @@ impl Shard {
             self.enqueue_click(&context, click);
         }
         waited.await
+    }
+
+    /// A click with this key has not ended.
+    fn is_awaited(&self, context: &Context, key: u64) -> bool {
+        let queues = self.queues.borrow();
+        let queue = queues.get(&context.key);
+        queue.is_some_and(|queue| {
+            let mut waiting = queue.waiting.iter();
+            waiting.any(|(other, _)| *other == WaitKey::Click(key))
+        })
     }
 
     fn wait(
