@@ -17,8 +17,12 @@ fn ms(time: Duration) -> u64 {
 }
 
 impl Shard {
-    /// A page was answered: its stream has to open in time.
+    /// A page was answered: its stream has to open in time. One that had to make room while its data
+    /// was loaded is gone; its key may be another's by now.
     pub fn rendered(&self, context: &Context) {
+        if context.is_gone() {
+            return;
+        }
         self.context_deadline(context, self.now() + ms(self.config().render_time));
     }
 
@@ -75,8 +79,7 @@ impl Shard {
     /// No longer present; its values stay for a while.
     fn park(self: &Rc<Self>, context: &Rc<Context>) {
         context.life.set(Life::Parked);
-        context.sent.take();
-        context.sent.borrow_mut().shrink_to_fit();
+        context.shrink();
         let at = self.now() + ms(self.config().park_time);
         self.context_deadline(context, at);
         context.parked_ms.set(at);

@@ -7,7 +7,7 @@ use autovia::prelude::*;
 use autovia::{Error, Result};
 use maud::html;
 
-use crate::data::Log;
+use crate::data::{Gate, Log};
 use crate::place;
 
 /// What the clicks did, beside the server's own books.
@@ -39,6 +39,7 @@ pub fn setup(app: &mut App) {
     app.data(SHELF.get_or_init(Shelf::default).clone());
     app.page("/model/{room}/{other}", model);
     app.page("/model-books", books);
+    app.page("/held-load", held_load);
 }
 
 fn model(page: &mut Page) {
@@ -155,5 +156,19 @@ fn books(page: &mut Page) {
             .map(|(page, clicks)| format!("{page}={}\n", clicks.len()))
             .collect();
         html! { pre #books { (text) "doubles=" (books.doubles) "\n" } }
+    });
+}
+
+/// A page whose data comes when the gate is opened.
+fn held_load(page: &mut Page) {
+    let held = page.load(Scope::ROUTE, async |ctx| {
+        ctx.data::<Log>().note("held load");
+        let gate = ctx.data::<Gate>().clone();
+        ctx.blocking(move || gate.wait()).await?;
+        Result::Ok(())
+    });
+    page.view(move |view| {
+        let () = *held.get(view);
+        html! { main #held { "loaded" (place(view)) } }
     });
 }
