@@ -76,6 +76,10 @@ pub(crate) struct Written {
     pub was: Option<Encoded>,
 }
 
+/// Few pages have any, so a context has room for none.
+#[derive(Default)]
+struct WrittenInputs(Vec<Written>);
+
 pub(crate) struct Context {
     pub id: ContextId,
     pub key: u32,
@@ -106,12 +110,12 @@ pub(crate) struct Context {
     pub last_event: Cell<u64>,
     /// Hash of the HTML sent last, per view; 0 is none.
     pub sent: RefCell<SmallVec<[u64; 1]>>,
-    pub loads: RefCell<SmallVec<[Option<Rc<LoadResult>>; 1]>>,
+    pub loads: RefCell<Box<[Option<Rc<LoadResult>>]>>,
     /// Its missing loads are on their way.
     pub loading: Cell<bool>,
     pub waiting: RefCell<Option<Box<Waiting>>>,
     /// Inputs that the server wrote and the browser has not sent since.
-    pub written: RefCell<Vec<Written>>,
+    written: RefCell<Option<Box<WrittenInputs>>>,
     /// Its open streams, by the keys of the shard's table.
     pub streams: RefCell<SmallVec<[u32; 2]>>,
     pub clicks: Cell<Clicks>,
@@ -150,7 +154,7 @@ impl Context {
             next_patch_ms: Cell::new(0),
             last_event: Cell::new(0),
             sent: RefCell::default(),
-            loads: RefCell::new(SmallVec::from_elem(None, loads)),
+            loads: RefCell::new(vec![None; loads].into()),
             loading: Cell::new(false),
             waiting: RefCell::default(),
             written: RefCell::default(),
@@ -165,6 +169,11 @@ impl Context {
 
     pub fn session_hash(&self) -> [u8; 16] {
         self.session_hash
+    }
+
+    /// Its path, to be shared by others on the same one.
+    pub fn shared_path(&self) -> &Rc<str> {
+        &self.path
     }
 
     pub fn path(&self) -> &str {
@@ -216,12 +225,9 @@ impl Context {
     /// The browser has seen nothing after `last`: inputs that were written since are told again.
     pub fn retell_inputs(&self, last: u64) {
         let values = self.values.borrow();
-        for written in self
-            .written
-            .borrow()
-            .iter()
-            .filter(|written| written.event > last)
-        {
+        let all = self.written.borrow();
+        let all = all.iter().flat_map(|all| &all.0);
+        for written in all.filter(|written| written.event > last) {
             match &written.was {
                 None => self.mark_slot(written.slot),
                 // What it has become is the initial value, unless it was written again since.
@@ -235,8 +241,20 @@ impl Context {
 
     pub fn note_written(&self, slot: u16, event: u64, was: Option<Encoded>) {
         let mut all = self.written.borrow_mut();
+        let all = &mut all.get_or_insert_default().0;
         all.retain(|written| written.slot != slot);
         all.push(Written { slot, event, was });
+    }
+
+    /// The browser has sent this input since it was told.
+    pub fn forget_written(&self, slot: u16) {
+        let mut all = self.written.borrow_mut();
+        if let Some(written) = all.as_mut() {
+            written.0.retain(|written| written.slot != slot);
+            if written.0.is_empty() {
+                *all = None;
+            }
+        }
     }
 
     /// Nothing is left that it has to be told.
@@ -244,6 +262,12 @@ impl Context {
         self.dirty.set(0);
         self.dirty_slots.set(0);
         self.dirty_views.set(0);
+    }
+
+    /// Gives back what a context needs only while it is shown.
+    pub fn shrink(&self) {
+        self.sent.take();
+        self.values.borrow_mut().shrink_to_fit();
     }
 
     pub fn is_open(&self) -> bool {

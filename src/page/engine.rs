@@ -17,6 +17,7 @@ use super::definition::PageDef;
 use super::error::{Error, Result};
 use super::host::Host;
 use super::load::LoadTable;
+use super::patches::Patch;
 use super::scopes::Scopes;
 use super::templates;
 use crate::peers::Peers;
@@ -40,6 +41,9 @@ pub(crate) struct Refresh {
     pub scope: NameId,
     pub table: Rc<LoadTable>,
 }
+
+/// By scope, page and join: the id of a patch, and the patch.
+pub(super) type SharedPatches = HashMap<(NameId, u16, usize), (u64, Patch)>;
 
 pub(super) enum Deferred {
     Scope(NameId),
@@ -79,6 +83,8 @@ pub(crate) struct Engine {
     pub(super) scopes: RefCell<Scopes>,
     pub(super) stale_scopes: RefCell<Vec<NameId>>,
     pub(super) dirty: RefCell<Vec<u32>>,
+    /// This turn's patches of shared values.
+    pub(super) shared_patches: RefCell<SharedPatches>,
     pub(super) deferred: RefCell<BTreeMap<(u64, u64), Deferred>>,
     pub(super) refreshes: RefCell<Vec<Refresh>>,
     outgoing: RefCell<Outgoing>,
@@ -114,6 +120,7 @@ impl Engine {
             scopes: RefCell::new(Scopes::new(parts.hasher)),
             stale_scopes: RefCell::default(),
             dirty: RefCell::default(),
+            shared_patches: RefCell::default(),
             deferred: RefCell::default(),
             refreshes: RefCell::default(),
             outgoing: RefCell::default(),
@@ -258,6 +265,11 @@ impl Engine {
 
     pub fn begin_turn(&self) {
         self.turn.set(self.turn.get() + 1);
+        let mut patches = self.shared_patches.borrow_mut();
+        if !patches.is_empty() {
+            patches.clear();
+            patches.shrink_to(64);
+        }
     }
 
     pub(super) fn next_event_id(&self) -> u64 {

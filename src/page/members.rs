@@ -34,6 +34,8 @@ impl Engine {
     /// When a join of the page panicked; nothing of the context is left then.
     pub fn create(self: &Rc<Self>, new: NewContext) -> Result<Rc<Context>, String> {
         let page = self.page(new.page);
+        let route = Scope::route(&new.path);
+        let path = self.known_path(&route, new.path);
         let context = {
             let mut contexts = self.contexts.borrow_mut();
             let entry = contexts.vacant_entry();
@@ -44,7 +46,7 @@ impl Engine {
                 new.page,
                 self.next_serial(),
                 new.session_hash,
-                new.path,
+                path,
                 new.params,
                 page.loads.len(),
             ));
@@ -53,7 +55,7 @@ impl Engine {
         self.by_id.borrow_mut().insert(new.id.random, context.key);
         page.population.set(page.population.get() + 1);
         self.join(&context, &Scope::GLOBAL);
-        self.join(&context, &Scope::route(context.path()));
+        self.join(&context, &route);
         self.join(&context, &Scope::session(context.session_hash()));
         let ctx = Ctx::new(self, &context);
         for join in &page.joins {
@@ -67,6 +69,19 @@ impl Engine {
         }
         self.acquire_rows(&context);
         Ok(context)
+    }
+
+    /// The path as a member of its route has it already: one text for all.
+    fn known_path(&self, route: &Scope, path: Rc<str>) -> Rc<str> {
+        let scopes = self.scopes.borrow();
+        let contexts = self.contexts.borrow();
+        let id = scopes.names.find(route.as_str());
+        let members = id.and_then(|id| Some(&scopes.entries.get(&id)?.members));
+        let other = members
+            .and_then(|members| members.first())
+            .and_then(|member| contexts.get(member.context as usize))
+            .filter(|other| *other.path() == *path);
+        other.map_or(path, |other| Rc::clone(other.shared_path()))
     }
 
     fn join(&self, context: &Rc<Context>, scope: &Scope) {

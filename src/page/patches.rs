@@ -5,7 +5,6 @@ use std::rc::Rc;
 use super::context::{Context, dirty, slot_bit};
 use super::engine::{Deferred, Engine};
 use super::render::{FAILED_HASH, RenderedHtml, encode_event};
-use super::scopes::MemberPatch;
 use super::value::Encoded;
 use super::values::write_member;
 use crate::wire::sse;
@@ -208,17 +207,11 @@ impl Engine {
             if !entry.shared.iter().any(|row| row.changed_in == turn) {
                 continue;
             }
-            if entry.patched_in != turn {
-                entry.patches.clear();
-                entry.patched_in = turn;
-            }
-            let known = entry
-                .patches
-                .iter()
-                .find(|known| known.page == context.page && known.membership == index);
-            if let Some(known) = known {
-                context.last_event.set(known.id);
-                out.push(Rc::clone(&known.patch));
+            // Members that belong to it by the same join of the same page show the same of its values.
+            let key = (membership.scope, context.page, index);
+            if let Some((id, patch)) = self.shared_patches.borrow().get(&key) {
+                context.last_event.set(*id);
+                out.push(Rc::clone(patch));
                 continue;
             }
             let page = self.page(context.page);
@@ -247,12 +240,8 @@ impl Engine {
             let mut event = Vec::with_capacity(json.len() + 64);
             sse::patch_signals(&mut event, Some(id), false, &json);
             let patch: Patch = event.into();
-            entry.patches.push(MemberPatch {
-                page: context.page,
-                membership: index,
-                id,
-                patch: Rc::clone(&patch),
-            });
+            let kept = (id, Rc::clone(&patch));
+            self.shared_patches.borrow_mut().insert(key, kept);
             out.push(patch);
         }
     }

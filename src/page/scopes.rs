@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use autovia_shards::{NameId, Names, Row};
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::collections::hash_map::RandomState;
 use std::rc::Rc;
 
@@ -38,24 +39,14 @@ pub(crate) struct SharedRow {
     pub changed_in: u64,
 }
 
-/// A patch for the members that belong to a scope in the same way: whose page, and which of its joins,
-/// are the same. They show the same of its values.
-pub(crate) struct MemberPatch {
-    pub page: u16,
-    pub membership: usize,
-    pub id: u64,
-    pub patch: Rc<[u8]>,
-}
-
+/// Most scopes are a session's or a page's own path, with a member or two and nothing shared: what
+/// they don't use takes no room.
 pub(crate) struct ScopeEntry {
-    pub members: Vec<Member>,
-    pub shared: SmallVec<[SharedRow; 2]>,
+    pub members: SmallVec<[Member; 2]>,
+    pub shared: Vec<SharedRow>,
     pub stale: u8,
     /// No render before this, in the shard's milliseconds.
     pub next_ms: u64,
-    /// This turn's values patch and its id, per page.
-    pub patches: SmallVec<[MemberPatch; 1]>,
-    pub patched_in: u64,
     pub loads: Vec<Rc<LoadTable>>,
     /// Renders that its rate held back in a row: a loop is told to the log once.
     pub held: u32,
@@ -79,8 +70,10 @@ const EXPIRE_EVERY_MS: u64 = 1000;
 /// All scopes that have a member on this shard.
 pub(crate) struct Scopes {
     pub names: Names,
-    pub entries: HashMap<NameId, ScopeEntry>,
-    by_hash: HashMap<u64, SmallVec<[NameId; 1]>>,
+    pub entries: HashMap<NameId, Box<ScopeEntry>>,
+    by_hash: HashMap<u64, NameId>,
+    /// Those whose hash another one had already: as good as none.
+    colliding: Vec<(u64, NameId)>,
     hasher: RandomState,
     lingering: Vec<NameId>,
     next_expire_ms: u64,
@@ -93,6 +86,7 @@ impl Scopes {
             names: Names::new(),
             entries: HashMap::new(),
             by_hash: HashMap::new(),
+            colliding: Vec::new(),
             hasher,
             lingering: Vec::new(),
             next_expire_ms: 0,
@@ -105,7 +99,12 @@ impl Scopes {
 
     /// The scopes that an invalidation means; more than one only if hashes collide.
     pub fn by_hash(&self, hash: u64) -> SmallVec<[NameId; 1]> {
-        self.by_hash.get(&hash).cloned().unwrap_or_default()
+        let colliding = self.colliding.iter().filter(|(other, _)| *other == hash);
+        let first = self.by_hash.get(&hash).copied();
+        first
+            .into_iter()
+            .chain(colliding.map(|(_, id)| *id))
+            .collect()
     }
 
     /// Adds a member and gives the scope's id and the place among the members.
@@ -113,19 +112,24 @@ impl Scopes {
         let id = self.names.acquire(name);
         if !self.entries.contains_key(&id) {
             let hash = self.hasher.hash_one(name);
-            self.by_hash.entry(hash).or_default().push(id);
+            match self.by_hash.entry(hash) {
+                Entry::Vacant(place) => {
+                    place.insert(id);
+                }
+                Entry::Occupied(_) => self.colliding.push((hash, id)),
+            }
         }
-        let entry = self.entries.entry(id).or_insert_with(|| ScopeEntry {
-            members: Vec::new(),
-            shared: SmallVec::new(),
-            stale: 0,
-            next_ms: 0,
-            patches: SmallVec::new(),
-            patched_in: 0,
-            loads: Vec::new(),
-            held: 0,
-            linger_until_ms: 0,
-            kept: false,
+        let entry = self.entries.entry(id).or_insert_with(|| {
+            Box::new(ScopeEntry {
+                members: SmallVec::new(),
+                shared: Vec::new(),
+                stale: 0,
+                next_ms: 0,
+                loads: Vec::new(),
+                held: 0,
+                linger_until_ms: 0,
+                kept: false,
+            })
         });
         entry.linger_until_ms = 0;
         entry.members.push(member);
@@ -153,7 +157,7 @@ impl Scopes {
             moved(*other, position);
         }
         if entry.members.capacity() > 64 && entry.members.len() * 4 < entry.members.capacity() {
-            entry.members.shrink_to(entry.members.len() * 2);
+            entry.members.shrink_to_fit();
         }
         if entry.members.is_empty() && !entry.shared.is_empty() && !entry.kept {
             // The name stays acquired once for the values that outlive the members.
@@ -184,11 +188,13 @@ impl Scopes {
                 shared.release(row);
             }
         }
-        if let Some(ids) = self.by_hash.get_mut(&hash) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.by_hash.remove(&hash);
-            }
+        self.colliding.retain(|(_, other)| *other != id);
+        if self.by_hash.get(&hash) == Some(&id) {
+            let next = self.colliding.iter().position(|(other, _)| *other == hash);
+            match next.map(|next| self.colliding.swap_remove(next)) {
+                Some((_, other)) => self.by_hash.insert(hash, other),
+                None => self.by_hash.remove(&hash),
+            };
         }
         if self.entries.capacity() > 1024 && self.entries.len() * 8 < self.entries.capacity() {
             self.entries.shrink_to_fit();

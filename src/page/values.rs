@@ -109,10 +109,7 @@ impl Engine {
         }
         for (index, json) in own {
             let slot = u16::try_from(index).expect("slots fit 16 bits");
-            context
-                .written
-                .borrow_mut()
-                .retain(|written| written.slot != slot);
+            context.forget_written(slot);
             if self.store_tab(context, slot, json) {
                 self.list_viewers(context, slot);
             }

@@ -34,6 +34,11 @@ impl Page {
     pub fn open(client: &Client, path: &str) -> Self {
         let client = client.clone();
         let response = client.get(path);
+        Self::read(client, path, response)
+    }
+
+    /// Reads a page that this client has got already, by its kept connection or otherwise.
+    pub fn read(client: Client, path: &str, response: Response) -> Self {
         assert_eq!(response.status, 200, "GET {path}: {}", response.text());
         let mut signals = Map::new();
         for json in attribute_values(response.text(), "data-signals") {
