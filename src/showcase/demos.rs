@@ -126,7 +126,8 @@ pub fn count_presence(app: &mut App) {
         let open: u64 = app.lanes().iter().map(|lane| lane.streams).sum();
         if app.global().get::<u64>(PRESENCE)? != Some(open) {
             app.global().set(PRESENCE, &open).await?;
-            app.broadcast(scope!("site:presence"))?;
+            // The count is of this process.
+            app.broadcast_here(scope!("site:presence"))?;
         }
         Ok(())
     });
