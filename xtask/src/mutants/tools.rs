@@ -6,6 +6,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Who watches a test.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,24 @@ impl Tool {
             "shuttle" => Self::Shuttle,
             "race" => Self::ThreadSanitizer,
             _ => Self::Loom,
+        }
+    }
+
+    /// A test that runs longer than this is ended: a model of loom's or shuttle's has not noticed then.
+    /// ThreadSanitizer's parts take a second.
+    pub(super) fn patience(self) -> Duration {
+        match self {
+            Self::Loom | Self::Shuttle => Duration::from_secs(180),
+            Self::ThreadSanitizer => Duration::from_secs(60),
+        }
+    }
+
+    /// How often a mutant is tried. Loom and shuttle draw their schedules themselves; what ThreadSanitizer
+    /// sees is up to the scheduler, and one run in sixty of a mutant saw nothing.
+    pub(super) fn attempts(self) -> usize {
+        match self {
+            Self::Loom | Self::Shuttle => 1,
+            Self::ThreadSanitizer => 6,
         }
     }
 
