@@ -21,10 +21,14 @@
 //!   and sleep, the fences there make it fresh enough.
 
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Ordering, UnsafeCell};
+
+/// Tens of cycles: less than a line takes from core to core.
+const PAUSES_WHEN_CHASING: usize = 6;
 
 struct Shared<T> {
     tail: CachePadded<AtomicUsize>,
@@ -108,21 +112,52 @@ pub fn ring_starting_at<T>(capacity: usize, start: usize) -> (Producer<T>, Consu
             .collect(),
     });
     let producer = Producer {
+        places: Places::of(&shared),
         shared: Arc::clone(&shared),
         tail: start,
         seen_head: start,
     };
     let consumer = Consumer {
+        places: Places::of(&shared),
         shared,
         head: start,
         seen_tail: start,
+        found: [false; 2],
     };
     (producer, consumer)
+}
+
+/// The way to the places that each end keeps at hand: through [`Shared`] it would be two loads more per value.
+struct Places<T> {
+    first: NonNull<UnsafeCell<MaybeUninit<T>>>,
+    mask: usize,
+}
+
+// SAFETY: an end owns `Shared` too, and touches a place only while the place is its own (the invariant above).
+unsafe impl<T: Send> Send for Places<T> {}
+// SAFETY: as above; by `&self` no place is read or written.
+unsafe impl<T: Send> Sync for Places<T> {}
+
+impl<T> Places<T> {
+    fn of(shared: &Shared<T>) -> Self {
+        Self {
+            first: NonNull::from(&*shared.places).cast(),
+            mask: shared.places.len() - 1,
+        }
+    }
+
+    #[inline]
+    fn at(&self, index: usize) -> &UnsafeCell<MaybeUninit<T>> {
+        // SAFETY: the masked index is less than the number of places, which live as long as the `Shared` that
+        // whoever holds this owns too.
+        unsafe { self.first.add(index & self.mask).as_ref() }
+    }
 }
 
 /// The end that pushes.
 pub struct Producer<T> {
     shared: Arc<Shared<T>>,
+    places: Places<T>,
     tail: usize,
     seen_head: usize,
 }
@@ -130,7 +165,7 @@ pub struct Producer<T> {
 impl<T> Producer<T> {
     /// How many values the ring holds at most.
     pub fn capacity(&self) -> usize {
-        self.shared.places.len()
+        self.places.mask + 1
     }
 
     /// Puts `value` at the end of the queue.
@@ -139,12 +174,12 @@ impl<T> Producer<T> {
     /// [`Full`] with the value when there is no room.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
-        if self.known_free() == 0 && self.free() == 0 {
+        if self.known_free() == 0 && !self.found_room() {
             return Err(Full(value));
         }
         // SAFETY: there is room, so the place at `tail` is empty and ours.
-        self.shared
-            .place(self.tail)
+        self.places
+            .at(self.tail)
             .with_mut(|place| unsafe { (*place).write(value) });
         self.tail = self.tail.wrapping_add(1);
         self.shared.tail.store(self.tail, Ordering::Release); // [ring.publish]
@@ -169,8 +204,8 @@ impl<T> Producer<T> {
             // SAFETY: fewer than `free` were written, so the place at `tail` is empty and ours.
             batch
                 .0
-                .shared
-                .place(batch.0.tail)
+                .places
+                .at(batch.0.tail)
                 .with_mut(|place| unsafe { (*place).write(value) });
             batch.0.tail = batch.0.tail.wrapping_add(1);
             count += 1;
@@ -185,6 +220,13 @@ impl<T> Producer<T> {
         self.known_free()
     }
 
+    /// Looks again for room, which `push` needs once in a ring's length when the consumer keeps up.
+    #[cold]
+    #[inline(never)]
+    fn found_room(&mut self) -> bool {
+        self.free() > 0
+    }
+
     /// Whether the consumer is gone, so that nobody will ever pop.
     pub fn is_closed(&self) -> bool {
         self.shared.consumer_gone.load(Ordering::Relaxed)
@@ -192,7 +234,7 @@ impl<T> Producer<T> {
 
     #[inline]
     fn known_free(&self) -> usize {
-        self.shared.places.len() - self.tail.wrapping_sub(self.seen_head)
+        (self.places.mask + 1) - self.tail.wrapping_sub(self.seen_head)
     }
 }
 
@@ -213,20 +255,23 @@ impl<T> Drop for PublishOnDrop<'_, T> {
 /// The end that pops.
 pub struct Consumer<T> {
     shared: Arc<Shared<T>>,
+    places: Places<T>,
     head: usize,
     seen_tail: usize,
+    /// Whether the last look of `pop` found something, and the one before.
+    found: [bool; 2],
 }
 
 impl<T> Consumer<T> {
     /// How many values the ring holds at most.
     pub fn capacity(&self) -> usize {
-        self.shared.places.len()
+        self.places.mask + 1
     }
 
     /// Takes the oldest value.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        if self.head == self.seen_tail && self.available() == 0 {
+        if self.head == self.seen_tail && !self.look_again() {
             return None;
         }
         let value = self.take();
@@ -265,6 +310,24 @@ impl<T> Consumer<T> {
         self.shared.producer_gone.load(Ordering::Acquire) // [ring.see_closed]
     }
 
+    /// Reads the producer's counter for `pop`; tells whether it has moved on.
+    ///
+    /// A consumer that finds something at each look is at the producer's heels: it would take the line of
+    /// `tail`, and that of the values, for every few. So it gives the producer a moment to get ahead, and then
+    /// takes more for one look. Who found nothing at one of the last two looks waits for nothing.
+    #[cold]
+    #[inline(never)]
+    fn look_again(&mut self) -> bool {
+        if self.found == [true; 2] {
+            for _ in 0..PAUSES_WHEN_CHASING {
+                std::hint::spin_loop();
+            }
+        }
+        let found = self.available() > 0;
+        self.found = [found, self.found[0]];
+        found
+    }
+
     #[inline]
     fn available(&mut self) -> usize {
         self.seen_tail = self.shared.tail.load(Ordering::Acquire); // [ring.see_tail]
@@ -278,8 +341,8 @@ impl<T> Consumer<T> {
         // SAFETY: `head` is before a `tail` that was read with Acquire, so the place holds a value
         // and is ours; `head` moves on at once, so it is read once.
         let value = self
-            .shared
-            .place(self.head)
+            .places
+            .at(self.head)
             .with_mut(|place| unsafe { (*place).assume_init_read() });
         self.head = self.head.wrapping_add(1);
         value

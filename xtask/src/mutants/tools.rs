@@ -34,12 +34,12 @@ impl Tool {
         }
     }
 
-    /// How often a mutant is tried. Loom and shuttle draw their schedules themselves; what ThreadSanitizer
-    /// sees is up to the scheduler, and one run in sixty of a mutant saw nothing.
+    /// How often a mutant is tried. Loom walks through all schedules; shuttle draws its own by chance, and what
+    /// ThreadSanitizer sees is up to the scheduler: one run in sixty of a mutant saw nothing.
     pub(super) fn attempts(self) -> usize {
         match self {
-            Self::Loom | Self::Shuttle => 1,
-            Self::ThreadSanitizer => 6,
+            Self::Loom => 1,
+            Self::Shuttle | Self::ThreadSanitizer => 6,
         }
     }
 
