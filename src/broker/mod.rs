@@ -4,6 +4,7 @@
 //! published, its own included. Everything else (what is said, who is there, gaps, backoff, health)
 //! is the same for all of them and is not the broker's business.
 
+mod backoff;
 mod bus;
 pub mod conformance;
 mod dial;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::or;
 
+use super::backoff::{Backoff, JITTER_PERCENT};
 use super::link::{Broker, Link, LinkContext};
 use super::node::{Effect, Node};
 use super::{BrokerError, Direction, Heard, Peer, Peers};
@@ -15,18 +16,8 @@ use crate::runtime::{guarded, local, random, yield_now};
 /// An attempt to connect may take so long.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// The first pause between two attempts, and the longest; each is twice the one before.
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
 /// How often the clock is looked at: beacons are due, or overdue.
 const WATCH_STEP: Duration = Duration::from_millis(50);
-
-/// A link that stayed up for so long starts the pauses anew.
-const STABLE_TIME: Duration = Duration::from_secs(10);
-
-/// Pauses vary by up to a quarter, so that nodes don't come back all at once.
-const JITTER_PERCENT: u32 = 25;
 
 /// What becomes of effects; called on the link's thread.
 pub(crate) trait Sink {
@@ -45,7 +36,7 @@ pub(crate) struct Supervisor {
     /// Wakes whoever waits for payloads.
     sayings: local::Waiters,
     started: Instant,
-    backoff: Cell<Duration>,
+    backoff: Cell<Backoff>,
     /// A publication is under way since then.
     publishing_since: Cell<Option<Duration>>,
     failures: Cell<u64>,
@@ -65,7 +56,7 @@ impl Supervisor {
             sink,
             sayings: local::Waiters::default(),
             started: Instant::now(),
-            backoff: Cell::new(BACKOFF_MIN),
+            backoff: Cell::new(Backoff::new()),
             publishing_since: Cell::new(None),
             failures: Cell::new(0),
         })
@@ -147,9 +138,10 @@ impl Supervisor {
     }
 
     fn next_pause(&self) -> Duration {
-        let pause = self.backoff.get();
-        self.backoff.set((pause * 2).min(BACKOFF_MAX));
-        pause + pause * random::below(JITTER_PERCENT + 1) / 100
+        let mut backoff = self.backoff.get();
+        let pause = backoff.pause(random::below(JITTER_PERCENT + 1));
+        self.backoff.set(backoff);
+        pause
     }
 
     /// One link, from its start to its end.
@@ -179,8 +171,10 @@ impl Supervisor {
         );
         let end = guarded(self.live(link)).await;
         self.publishing_since.set(None);
-        if self.node.borrow().is_connected() && self.now() - up >= STABLE_TIME {
-            self.backoff.set(BACKOFF_MIN);
+        if self.is_connected() {
+            let mut backoff = self.backoff.get();
+            backoff.was_connected(self.now() - up);
+            self.backoff.set(backoff);
         }
         end.unwrap_or_else(|unwound| panicked(&unwound.text))
     }
