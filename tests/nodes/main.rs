@@ -19,6 +19,7 @@ mod conformance;
 mod crossing;
 mod faults;
 mod health;
+mod hostile;
 mod own_broker;
 mod page;
 mod random_faults;

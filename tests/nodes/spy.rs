@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::stage::Broker;
 
-const CHANNEL: &str = "via:broadcast";
-const SUBJECT: &str = "via.broadcast";
+pub const CHANNEL: &str = "via:broadcast";
+pub const SUBJECT: &str = "via.broadcast";
 
 /// Hears everything on the channel.
 pub enum Spy {

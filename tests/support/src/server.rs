@@ -268,16 +268,25 @@ impl Running {
 
     /// Its resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that was ever resident, in bytes.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
         let status = self.read_proc("status");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("status holds VmRSS");
+            .find_map(|line| line.strip_prefix(what))
+            .unwrap_or_else(|| panic!("status holds no {what}"));
         let kib: u64 = line
             .trim()
             .trim_end_matches(" kB")
             .parse()
-            .expect("VmRSS is a number of kB");
+            .expect("it is a number of kB");
         kib * 1024
     }
 

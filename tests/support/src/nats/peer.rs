@@ -31,6 +31,12 @@ impl NatsPeer {
         peer
     }
 
+    /// The bare connection, logged in.
+    #[must_use]
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     /// Waits until the server has done all that it was told.
     pub fn settle(&mut self) {
         self.say("PING\r\n");
