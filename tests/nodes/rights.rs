@@ -1,7 +1,7 @@
-//! Faults that only Redis knows: connections that its operator ends, rights that are withdrawn while a
-//! link lives, and a name that moves to another server.
+//! What an operator does to live links: connections that are ended, rights that are withdrawn, and a
+//! name that moves to another server.
 
-use autovia_testkit::{Proxy, Redis};
+use autovia_testkit::{NatsServer, Proxy, Redis};
 
 use crate::board::{Board, Watcher};
 use crate::common::{probe, wait_noted};
@@ -66,6 +66,55 @@ fn the_channel_is_withdrawn_from_live_links() {
 #[test]
 fn publishing_is_withdrawn_from_live_links() {
     withdrawn(&["-publish"], &["+publish"], NOT_PUBLISHING);
+}
+
+/// A NATS server whose one user may publish on and subscribe to these subjects.
+fn nats(publish: &str, subscribe: &str) -> NatsServer {
+    let permissions =
+        format!(", permissions: {{ publish: [\"{publish}\"], subscribe: [\"{subscribe}\"] }}");
+    NatsServer::new().user("node", "secret", &permissions)
+}
+
+/// Takes a right away while links live, then gives it back.
+fn withdrawn_at_nats(publish: &str, subscribe: &str, told: &str) {
+    let server = nats("via.broadcast", "via.broadcast").start();
+    let group = Group::at(Broker::Nats(server.into()), 2, |server| {
+        server
+            .env("AUTOVIA_BROKER_PASSWORD", "secret")
+            .args(["--broker-username", "node"])
+    });
+    group.wait_acquainted();
+    let mut board = Board::open(&group);
+    board.post_everywhere();
+    board.wait_newest();
+    group.broker.reload(nats(publish, subscribe));
+    for node in 0..2 {
+        group.nodes[node].wait_degraded();
+        wait_noted(&group.nodes[node].server, told, 1);
+        board.post(node);
+        board.wait_own(node);
+    }
+    group.broker.reload(nats("via.broadcast", "via.broadcast"));
+    board.wait_newest();
+    group.wait_connected();
+}
+
+#[test]
+fn the_subject_is_withdrawn_from_live_links() {
+    withdrawn_at_nats(
+        "via.broadcast",
+        "another",
+        "broker error: the broker denied a right for receiving (Permissions Violation): see the guide for the rights that are needed",
+    );
+}
+
+#[test]
+fn publishing_on_the_subject_is_withdrawn_from_live_links() {
+    withdrawn_at_nats(
+        "another",
+        "via.broadcast",
+        "broker error: the broker denied a right for publishing (Permissions Violation): see the guide for the rights that are needed",
+    );
 }
 
 #[test]

@@ -123,6 +123,14 @@ impl Broker {
         }
     }
 
+    /// Has a NATS server take other settings while it runs.
+    pub fn reload(&self, server: NatsServer) {
+        match self {
+            Self::Redis(_) => panic!("this broker is no NATS"),
+            Self::Nats(nats) => Self::nats(nats, |nats| nats.reload(server)),
+        }
+    }
+
     /// Clients that are connected to it.
     pub fn connections(&self) -> usize {
         match self {
