@@ -192,6 +192,14 @@ impl Engine {
         })
     }
 
+    /// All scopes that `context` has joined.
+    pub fn scope_names(&self, context: &Context) -> Vec<String> {
+        let scopes = self.scopes.borrow();
+        let memberships = context.memberships.borrow();
+        let name = |joined: &Membership| scopes.names.name(joined.scope).to_owned();
+        memberships.iter().map(name).collect()
+    }
+
     pub(super) fn scope_of(&self, context: &Context, membership: u16) -> Scope {
         Scope::parse(&self.scope_name(context, membership)).unwrap_or(Scope::GLOBAL)
     }

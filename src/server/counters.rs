@@ -16,7 +16,16 @@ pub(crate) const QUIET: usize = 6;
 pub(crate) const PARKED: usize = 7;
 /// The number of its thread, as the kernel has it.
 pub(crate) const THREAD: usize = 8;
-pub(crate) const COUNTERS: usize = 9;
+/// Connections that wait for a request or have one in hand; streams are counted apart.
+pub(crate) const CONNECTIONS: usize = 9;
+pub(crate) const REQUESTS: usize = 10;
+/// Bytes of events and heads that streams took.
+pub(crate) const STREAM_BYTES: usize = 11;
+/// Streams whose socket is full.
+pub(crate) const BLOCKED: usize = 12;
+/// Streams that were closed since their reader was too slow.
+pub(crate) const SLOW: usize = 13;
+pub(crate) const COUNTERS: usize = 14;
 
 /// What the link shard counts, in a board of its own with one row.
 pub(crate) mod link {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::counters::REQUESTS;
 use super::parcel::{ActionRequest, OpenStream, PageRequest, Parcel, Work};
 use super::shard::Shard;
 use crate::http::{Answer, Limits, Request, Response, Service};
@@ -15,6 +16,7 @@ use crate::wire::{cookie, path, percent};
 
 impl Service for Shard {
     async fn answer(self: Rc<Self>, request: Request) -> Answer {
+        self.count(REQUESTS, 1);
         if request.head.path() == "/_sse" {
             return self.stream(&request);
         }

@@ -5,6 +5,7 @@
 //! | `/_live` | the process runs and this shard answers | never |
 //! | `/_ready` | it should get new visitors | it is draining; with `--ready-when link`, its link is down too |
 //! | `/_health` | all is well | the link to the other nodes is down: `degraded` |
+//! | `/_metrics` | always, unless `--hide-metrics` (404) | never |
 //!
 //! A node whose link is down still serves its own pages. Where all nodes share one broker, a
 //! balancer that takes `/_health` for readiness would send nobody anywhere when the broker goes;
@@ -26,6 +27,7 @@ impl Shard {
                 "{\"status\":\"ok\"}".to_owned(),
             )),
             "/_ready" => Some(self.ready()),
+            "/_metrics" if !self.config().hide_metrics => Some(self.metrics()),
             _ => None,
         }
     }

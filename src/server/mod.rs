@@ -11,6 +11,7 @@ mod life;
 mod link;
 mod loads;
 pub mod logging;
+mod metrics;
 mod outbox;
 mod pages;
 mod parcel;

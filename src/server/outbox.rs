@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::counters::EVENTS;
+use super::counters::{BLOCKED, EVENTS, SLOW, STREAM_BYTES};
 use super::shard::Shard;
 use crate::page::context::dirty;
 use crate::page::{Context, Patch};
@@ -129,6 +129,7 @@ impl Shard {
         };
         let full = match usize::try_from(result) {
             Ok(count) => {
+                self.count(STREAM_BYTES, i64::from(result));
                 stream.offset += count;
                 stream.queued -= count;
                 let front = stream.outbox.front().map_or(0, |front| front.len());
@@ -148,6 +149,7 @@ impl Shard {
         if full {
             stream.blocked_ms = now;
             streams.blocked.push(key);
+            self.count(BLOCKED, 1);
         } else if !stream.outbox.is_empty() {
             streams.make_ready(key);
         } else if stream.ending {
@@ -166,7 +168,7 @@ impl Shard {
         }
         let (now, config) = (self.now(), self.config());
         let limit = u64::try_from(config.outbox_time.as_millis()).unwrap_or(u64::MAX);
-        let slow: Vec<(u32, usize)> = {
+        let slow: Vec<(u32, usize, Rc<Context>)> = {
             let streams = self.streams.borrow();
             let blocked = streams
                 .blocked
@@ -176,13 +178,16 @@ impl Shard {
                 .filter(|(_, stream)| {
                     now >= stream.blocked_ms + limit || stream.queued > config.outbox_bytes
                 })
-                .map(|(key, stream)| (key, stream.queued))
+                .map(|(key, stream)| (key, stream.queued, Rc::clone(&stream.context)))
                 .collect()
         };
-        for (key, bytes) in slow {
+        for (key, bytes, context) in slow {
+            self.count(SLOW, 1);
             tracing::warn!(
                 shard = self.id,
                 bytes,
+                page = %context.path(),
+                scopes = %self.engine.scope_names(&context).join(" "),
                 "a stream was closed: its reader was too slow (--outbox-seconds, --outbox-bytes)"
             );
             self.close_stream(key);

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 
 use super::StartError;
 use super::config::Config;
-use super::counters::{THREAD, this_thread};
+use super::counters::{CONNECTIONS, THREAD, this_thread};
 use super::parcel::Parcel;
 use super::shard::{Common, Parts, Shard};
 use super::start::{Define, Event};
@@ -199,6 +199,7 @@ fn connect(shard: &Rc<Shard>, socket: Socket) {
         return;
     }
     shard.connections.set(shard.connections.get() + 1);
+    shard.count(CONNECTIONS, 1);
     let shard = Rc::clone(shard);
     spawn(async move {
         let _open = Connection(Rc::clone(&shard));
@@ -212,6 +213,7 @@ struct Connection(Rc<Shard>);
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.connections.set(self.0.connections.get() - 1);
+        self.0.count(CONNECTIONS, -1);
     }
 }
 

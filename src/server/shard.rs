@@ -75,7 +75,7 @@ pub(crate) struct Shard {
     now_ms: Cell<u64>,
     nudged: Cell<bool>,
     sleeper: RefCell<Option<Waker>>,
-    peers: RefCell<Arc<Peers>>,
+    pub(super) peers: RefCell<Arc<Peers>>,
 }
 
 /// What a shard is put together from.

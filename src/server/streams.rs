@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use slab::Slab;
 
-use super::counters::STREAMS;
+use super::counters::{BLOCKED, STREAMS};
 use super::parcel::OpenStream;
 use super::shard::Shard;
 use crate::http::{Response, http_date};
@@ -247,6 +247,9 @@ impl Shard {
             return;
         };
         self.count(STREAMS, -1);
+        if stream.blocked_ms != 0 {
+            self.count(BLOCKED, -1);
+        }
         let context = Rc::clone(&stream.context);
         context.streams.borrow_mut().retain(|other| *other != key);
         if stream.stale || !stream.outbox.is_empty() {
@@ -273,6 +276,7 @@ impl Shard {
                 stream.blocked_ms = 0;
                 streams.blocked.retain(|other| *other != key);
                 streams.make_ready(key);
+                self.count(BLOCKED, -1);
             }
         }
     }

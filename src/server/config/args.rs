@@ -119,6 +119,10 @@ pub struct ServerArgs {
     /// Cookies for https only.
     #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAFETY, help = s::SECURE_COOKIE.help())]
     pub secure_cookie: Option<bool>,
+
+    /// No counters for the outside.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAFETY, help = s::HIDE_METRICS.help())]
+    pub hide_metrics: Option<bool>,
     /// Origins that may send actions.
     #[arg(long, value_name = "ORIGIN", value_parser = TrustedOrigin::parse, value_delimiter = ',', help_heading = SAFETY, help = s::TRUSTED_ORIGIN.help())]
     pub trusted_origin: Vec<TrustedOrigin>,

@@ -79,6 +79,8 @@ pub struct Config {
     pub session_keys: Option<SessionKeys>,
     /// Cookies for https only.
     pub secure_cookie: bool,
+    /// `/_metrics` is answered with 404.
+    pub hide_metrics: bool,
     /// Origins that may send actions; empty is the request's own host.
     pub trusted_origins: Vec<TrustedOrigin>,
     /// Heartbeat of idle streams; `None` is never.

@@ -97,6 +97,7 @@ fn pick_all(
         template_dir,
         session_keys,
         secure_cookie: layers.switch(s::SECURE_COOKIE.name, a.secure_cookie)?,
+        hide_metrics: layers.switch(s::HIDE_METRICS.name, a.hide_metrics)?,
         trusted_origins: layers.trusted_origins(a.trusted_origin)?,
         heartbeat_time: (heartbeat > 0).then(|| Duration::from_secs(heartbeat)),
         scope_rate: u32::try_from(scope_rate).ok().filter(|rate| *rate > 0),

@@ -93,6 +93,14 @@ pub const SECURE_COOKIE: Text = Text::new(
     "session cookie for https only: Secure, and named with __Host-",
 );
 
+/// Whether the counters are for nobody.
+pub const HIDE_METRICS: Text = Text::new(
+    "hide-metrics",
+    "true, false",
+    "false",
+    "answer /_metrics, the counters of this node in Prometheus' format, with 404",
+);
+
 /// Origins that may post.
 pub const TRUSTED_ORIGIN: Text = Text::new(
     "trusted-origin",
@@ -358,6 +366,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::Text(&TEMPLATE_DIR),
     Setting::Text(&SESSION_KEY_FILE),
     Setting::Text(&SECURE_COOKIE),
+    Setting::Text(&HIDE_METRICS),
     Setting::Text(&TRUSTED_ORIGIN),
     Setting::Number(&HEARTBEAT_SECONDS),
     Setting::Number(&SCOPE_RATE),
