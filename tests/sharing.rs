@@ -270,6 +270,59 @@ fn a_load_that_broadcasts_its_own_scope_is_held_to_the_rate() {
 }
 
 #[test]
+fn a_loop_is_named_in_the_log() {
+    for shards in SHARDS {
+        // At the highest rate a loop has gone round often enough within a second.
+        let server = probe()
+            .shards(shards)
+            .args(["--scope-rate", "1000"])
+            .start();
+        let _stream = Page::open(&server.client(), "/self-broadcast").stream();
+        let line = server.wait_log("a scope has been broadcast faster than --scope-rate");
+        assert!(line.contains("scope=\"loop\""), "{line}");
+    }
+}
+
+#[test]
+fn whoever_watches_many_come_is_told_no_faster_than_the_rate() {
+    const RATE: u64 = 20;
+    const JOINS: usize = 150;
+    for shards in SHARDS {
+        // Given one on each shard who sees how many are present,
+        let rate = RATE.to_string();
+        let server = probe().shards(shards).args(["--scope-rate", &rate]).start();
+        let watchers = Page::one_per_shard(server.port(), "/hooks", small(shards));
+        let mut watching: Vec<Stream> = watchers.iter().map(Page::stream).collect();
+        for stream in &mut watching {
+            until_value(stream, "present", small(shards));
+        }
+        let start = ticks(&server);
+        // when many come one after another,
+        let joined: Vec<Stream> = (0..JOINS)
+            .map(|_| Page::open(&server.client(), "/hooks").stream())
+            .collect();
+        // then each watcher sees them all in the end,
+        let present = u64::try_from(JOINS + watchers.len()).expect("it fits");
+        let told: Vec<usize> = watching
+            .iter_mut()
+            .map(|stream| {
+                let events = stream.collect_until(|event| sets(event, "present", present));
+                events.len()
+            })
+            .collect();
+        // and was told so at the rate, and no more often than somebody came.
+        let bound = usize::try_from(allowed(ticks(&server) - start, RATE)).expect("it fits");
+        for told in told {
+            assert!(
+                told <= bound.min(JOINS),
+                "{told} events, {bound} are allowed"
+            );
+        }
+        drop(joined);
+    }
+}
+
+#[test]
 fn a_storm_is_held_to_the_rate_and_its_last_state_arrives() {
     const RATE: u64 = 20;
     for shards in SHARDS {
