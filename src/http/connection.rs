@@ -4,9 +4,14 @@
 //! connection has `idle_time`. What the scan of the raw head refuses closes the connection.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Request, Response, http_date};
+use rustls::ServerConfig;
+
+use super::response::HSTS;
+use super::secure::open;
+use super::{Answer, Channel, Request, Response, http_date};
 use crate::runtime::Socket;
 use crate::runtime::timer::Timers;
 use crate::wire::chunked::Decoder;
@@ -28,6 +33,12 @@ pub(crate) trait Service: 'static {
     fn answer(self: Rc<Self>, request: Request) -> impl Future<Output = Answer>;
     fn timers(&self) -> &Timers;
     fn limits(&self) -> &Limits;
+    /// How handshakes are made, where this server speaks TLS.
+    fn tls(&self) -> Option<&Arc<ServerConfig>>;
+    /// The value of `Strict-Transport-Security`, where it is sent.
+    fn hsts(&self) -> Option<&str>;
+    /// A handshake came to nothing.
+    fn count_failed_handshake(&self);
     /// No further request is taken on an open connection.
     fn is_closing(&self) -> bool;
     /// Waits until [`Service::is_closing`].
@@ -35,31 +46,41 @@ pub(crate) trait Service: 'static {
 }
 
 /// Serves `socket` until one side closes it, or a stream takes it.
-pub(crate) async fn serve<S: Service>(service: Rc<S>, mut socket: Socket) {
+pub(crate) async fn serve<S: Service>(service: Rc<S>, socket: Socket) {
+    let mut channel = match service.tls() {
+        None => Channel::plain(socket),
+        // A handshake's future is large, and soon over.
+        Some(config) => match Box::pin(open(&*service, socket, Arc::clone(config))).await {
+            Some(channel) => channel,
+            None => return,
+        },
+    };
     let mut rest = Vec::new();
     loop {
-        if rest.is_empty() && !wait_for_request(&*service, &socket).await {
+        if rest.is_empty() && !wait_for_request(&*service, &mut channel).await {
+            channel.say_goodbye();
             return;
         }
         // The future of one request is large and lives only while there is one.
-        let Some((same, left)) = Box::pin(one_request(Rc::clone(&service), socket, rest)).await
+        let Some((same, left)) = Box::pin(one_request(Rc::clone(&service), channel, rest)).await
         else {
             return;
         };
-        (socket, rest) = (same, left);
+        (channel, rest) = (same, left);
         if service.is_closing() {
+            channel.say_goodbye();
             return;
         }
     }
 }
 
 /// Idle: no buffer, no head. Tells `false` when the connection is to be closed.
-async fn wait_for_request<S: Service>(service: &S, socket: &Socket) -> bool {
+async fn wait_for_request<S: Service>(service: &S, channel: &mut Channel) -> bool {
     let deadline = Instant::now() + service.limits().idle_time;
     let readable = async {
         futures_lite::future::or(
             async {
-                socket.has_bytes().await;
+                channel.has_bytes().await;
                 true
             },
             async {
@@ -86,40 +107,40 @@ enum Broken {
 
 async fn one_request<S: Service>(
     service: Rc<S>,
-    socket: Socket,
+    mut channel: Channel,
     mut buffer: Vec<u8>,
-) -> Option<(Socket, Vec<u8>)> {
-    let request = match read_request(&*service, &socket, &mut buffer).await {
+) -> Option<(Channel, Vec<u8>)> {
+    let request = match read_request(&*service, &mut channel, &mut buffer).await {
         Ok(request) => request,
         Err(Broken::Closed) => return None,
         Err(Broken::Refused(status, line)) => {
-            refuse(&*service, &socket, status, &line).await;
+            refuse(&*service, &mut channel, status, &line).await;
             return None;
         }
     };
     let head_only = request.head.method == Method::Head;
     let keep_alive = request.head.keep_alive;
     let response = match Rc::clone(&service).answer(request).await {
-        Answer::Response(response) => response,
+        Answer::Response(response) => response.with_hsts(service.hsts()),
         Answer::Take(take) => {
-            take(socket);
+            take(channel);
             return None;
         }
     };
     let close = !keep_alive || service.is_closing();
-    write(&*service, &socket, &response, head_only, close)
+    write(&*service, &mut channel, &response, head_only, close)
         .await
         .then_some(())?;
     if close {
-        linger(&*service, &socket).await;
+        linger(&*service, &mut channel).await;
         return None;
     }
-    Some((socket, buffer))
+    Some((channel, buffer))
 }
 
 async fn write<S: Service>(
     service: &S,
-    socket: &Socket,
+    channel: &mut Channel,
     response: &Response,
     head_only: bool,
     close: bool,
@@ -130,23 +151,30 @@ async fn write<S: Service>(
     matches!(
         service
             .timers()
-            .within(deadline, socket.write_all(&out))
+            .within(deadline, channel.write_all(&out))
             .await,
         Some(Ok(()))
     )
 }
 
-async fn refuse<S: Service>(service: &S, socket: &Socket, status: u16, line: &str) {
+pub(super) async fn refuse<S: Service>(
+    service: &S,
+    channel: &mut Channel,
+    status: u16,
+    line: &str,
+) {
     let mut out = Vec::new();
-    write_line(&mut out, status, &http_date(), line, true, &[])
+    let hsts = service.hsts().filter(|_| channel.is_secure());
+    let hsts: Vec<_> = hsts.map(|value| (HSTS, value)).into_iter().collect();
+    write_line(&mut out, status, &http_date(), line, true, &hsts)
         .expect("a plain line is a valid response");
     let deadline = Instant::now() + service.limits().header_time;
     if let Some(Ok(())) = service
         .timers()
-        .within(deadline, socket.write_all(&out))
+        .within(deadline, channel.write_all(&out))
         .await
     {
-        linger(service, socket).await;
+        linger(service, channel).await;
     }
 }
 
@@ -155,12 +183,12 @@ async fn refuse<S: Service>(service: &S, socket: &Socket, status: u16, line: &st
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
-async fn linger<S: Service>(service: &S, socket: &Socket) {
-    socket.finish_writing();
+async fn linger<S: Service>(service: &S, channel: &mut Channel) {
+    channel.finish_writing();
     let drain = async {
         let mut scratch = vec![0; 8192];
         let mut left = LINGER_BYTES;
-        while let Ok(count @ 1..) = socket.read(&mut scratch).await {
+        while let Ok(count @ 1..) = channel.read(&mut scratch).await {
             left = left.saturating_sub(count);
             if left == 0 {
                 return;
@@ -177,7 +205,7 @@ async fn linger<S: Service>(service: &S, socket: &Socket) {
 
 async fn read_request<S: Service>(
     service: &S,
-    socket: &Socket,
+    channel: &mut Channel,
     buffer: &mut Vec<u8>,
 ) -> Result<Request, Broken> {
     let limits = service.limits();
@@ -198,7 +226,7 @@ async fn read_request<S: Service>(
         seen = buffer.len();
         let read = service
             .timers()
-            .within(deadline, read_more(socket, buffer))
+            .within(deadline, read_more(channel, buffer))
             .await;
         match read {
             Some(true) => {}
@@ -224,29 +252,29 @@ async fn read_request<S: Service>(
             if length > limits.body_bytes as u64 {
                 return Err(too_large(limits));
             }
-            greet(socket, head.expect_continue, buffer).await?;
+            greet(channel, head.expect_continue, buffer).await?;
             let length = usize::try_from(length).map_err(|_| too_large(limits))?;
             while buffer.len() < length {
-                body_bytes(service, socket, buffer).await?;
+                body_bytes(service, channel, buffer).await?;
             }
             let after = buffer.split_off(length);
             std::mem::replace(buffer, after)
         }
         Body::Chunked => {
-            greet(socket, head.expect_continue, buffer).await?;
-            chunked(service, socket, buffer).await?
+            greet(channel, head.expect_continue, buffer).await?;
+            chunked(service, channel, buffer).await?
         }
     };
     Ok(Request {
         head,
         body,
-        followed: !buffer.is_empty(),
+        followed: !buffer.is_empty() || channel.has_unread(),
     })
 }
 
-async fn greet(socket: &Socket, expected: bool, buffer: &[u8]) -> Result<(), Broken> {
+async fn greet(channel: &mut Channel, expected: bool, buffer: &[u8]) -> Result<(), Broken> {
     if expected && buffer.is_empty() {
-        socket
+        channel
             .write_all(CONTINUE)
             .await
             .map_err(|_| Broken::Closed)?;
@@ -256,7 +284,7 @@ async fn greet(socket: &Socket, expected: bool, buffer: &[u8]) -> Result<(), Bro
 
 async fn chunked<S: Service>(
     service: &S,
-    socket: &Socket,
+    channel: &mut Channel,
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<u8>, Broken> {
     let mut decoder = Decoder::new(service.limits().body_bytes as u64);
@@ -269,19 +297,19 @@ async fn chunked<S: Service>(
         if progress.done {
             return Ok(body);
         }
-        body_bytes(service, socket, buffer).await?;
+        body_bytes(service, channel, buffer).await?;
     }
 }
 
 async fn body_bytes<S: Service>(
     service: &S,
-    socket: &Socket,
+    channel: &mut Channel,
     buffer: &mut Vec<u8>,
 ) -> Result<(), Broken> {
     let time = service.limits().header_time;
     match service
         .timers()
-        .within(Instant::now() + time, read_more(socket, buffer))
+        .within(Instant::now() + time, read_more(channel, buffer))
         .await
     {
         Some(true) => Ok(()),
@@ -297,10 +325,10 @@ async fn body_bytes<S: Service>(
 const READ_BYTES: usize = 4096;
 
 /// Appends what comes; `false` at the end, or when the peer is gone.
-async fn read_more(socket: &Socket, buffer: &mut Vec<u8>) -> bool {
+async fn read_more(channel: &mut Channel, buffer: &mut Vec<u8>) -> bool {
     let start = buffer.len();
     buffer.resize(start + READ_BYTES, 0);
-    let read = socket.read(&mut buffer[start..]).await;
+    let read = channel.read(&mut buffer[start..]).await;
     let count = read.unwrap_or(0);
     buffer.truncate(start + count);
     count > 0

@@ -1,13 +1,17 @@
-//! HTTP/1.1 on a socket: one request after another, no buffer while idle.
+//! HTTP/1.1 on a channel, plain or TLS: one request after another, no buffer while idle.
 //!
-//! It knows nothing of pages: a [`Service`] answers, or takes the socket away for a stream.
+//! It knows nothing of pages: a [`Service`] answers, or takes the channel away for a stream.
 
 pub(crate) mod assets;
+mod channel;
 mod connection;
 pub(crate) mod origin;
 mod request;
 mod response;
+mod secure;
+pub(crate) mod tls;
 
+pub(crate) use channel::Channel;
 pub(crate) use connection::{Limits, Service, serve};
 pub(crate) use request::Request;
-pub(crate) use response::{Answer, Response, http_date};
+pub(crate) use response::{Answer, HSTS, Response, http_date};

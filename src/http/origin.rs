@@ -9,6 +9,8 @@ pub(crate) struct OriginRule {
     pub trusted: Vec<String>,
     /// A missing `Origin` is let through.
     pub dev: bool,
+    /// This server speaks TLS alone: no page of its own has another scheme.
+    pub https: bool,
 }
 
 /// Why a request was refused.
@@ -31,9 +33,8 @@ impl OriginRule {
             };
         };
         let trusted = if self.trusted.is_empty() {
-            let host = origin
-                .strip_prefix("http://")
-                .or_else(|| origin.strip_prefix("https://"));
+            let plain = origin.strip_prefix("http://").filter(|_| !self.https);
+            let host = plain.or_else(|| origin.strip_prefix("https://"));
             host.is_some_and(|host| {
                 head.get("host")
                     .is_some_and(|own| own.eq_ignore_ascii_case(host))
@@ -109,10 +110,21 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_a_plain_page_is_a_foreign_one() {
+        let rule = OriginRule {
+            https: true,
+            ..OriginRule::default()
+        };
+        let check = |origin: &str| rule.check(&head(&format!("Origin: {origin}\r\n")), true);
+        assert_eq!(check("https://a.test:3000"), Ok(()));
+        assert_eq!(check("http://a.test:3000"), Err(OriginError::Foreign));
+    }
+
+    #[test]
     fn trusted_origins_replace_the_rule() {
         let rule = OriginRule {
             trusted: vec!["https://app.test".into()],
-            dev: false,
+            ..OriginRule::default()
         };
         assert_eq!(
             rule.check(&head("Origin: https://app.test\r\n"), true),

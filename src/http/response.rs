@@ -1,17 +1,21 @@
-//! An answer: whole, or a socket that becomes a stream.
+//! An answer: whole, or a channel that becomes a stream.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::Channel;
 use crate::wire::response::{write_head, write_line};
+
+/// The header that keeps browsers to https (RFC 6797).
+pub(crate) const HSTS: &str = "Strict-Transport-Security";
 
 /// What a service makes of a request.
 pub(crate) enum Answer {
     /// A whole response; the connection goes on.
     Response(Response),
-    /// The socket is taken; the function gets it.
-    Take(Box<dyn FnOnce(crate::runtime::Socket)>),
+    /// The channel is taken; the function gets it.
+    Take(Box<dyn FnOnce(Channel)>),
 }
 
 /// A whole response, fit to cross shards.
@@ -54,6 +58,14 @@ impl Response {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With the line that keeps browsers to https, where it is sent.
+    pub fn with_hsts(self, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.with(HSTS, value),
+            None => self,
+        }
     }
 
     /// The bytes of head and body; a HEAD request gets the head alone.

@@ -139,20 +139,18 @@ impl Socket {
         }
     }
 
-    /// Reads what is there; `Ok(0)` is the end.
+    /// Waits for the first byte and leaves it where it is; `None` is the end.
     ///
     /// # Errors
     /// What the kernel says, but never `WouldBlock`.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let reactor = Reactor::current();
+    pub async fn peek_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
         loop {
-            match self.stream().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    reactor.clear_readable(self.token);
-                    poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
-                }
+            self.has_bytes().await;
+            match self.stream().peek(&mut byte) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                other => return other.map(|count| (count > 0).then_some(byte[0])),
             }
         }
     }
@@ -168,7 +166,7 @@ impl Socket {
         }
     }
 
-    /// As [`Socket::read`], for futures that do two things at once.
+    /// Reads what is there; `Ok(0)` is the end.
     ///
     /// # Errors
     /// What the kernel says, but never `WouldBlock`.
@@ -202,27 +200,6 @@ impl Socket {
                 other => return Poll::Ready(other),
             }
         }
-    }
-
-    /// Writes all of `bytes`.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        let reactor = Reactor::current();
-        while !bytes.is_empty() {
-            match self.stream().write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    reactor.clear_writable(self.token);
-                    poll_fn(|cx| reactor.poll_writable(self.token, cx.waker())).await;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     /// Writes what fits without waiting.

@@ -25,7 +25,9 @@ pub(crate) const STREAM_BYTES: usize = 11;
 pub(crate) const BLOCKED: usize = 12;
 /// Streams that were closed since their reader was too slow.
 pub(crate) const SLOW: usize = 13;
-pub(crate) const COUNTERS: usize = 14;
+/// Connections to a TLS port whose handshake came to nothing.
+pub(crate) const HANDSHAKES_FAILED: usize = 14;
+pub(crate) const COUNTERS: usize = 15;
 
 /// What the link shard counts, in a board of its own with one row.
 pub(crate) mod link {

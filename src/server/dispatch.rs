@@ -1,13 +1,16 @@
 //! From a request to who answers it: a file, this shard, or the shard of its context.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::counters::REQUESTS;
+use rustls::ServerConfig;
+
+use super::counters::{HANDSHAKES_FAILED, REQUESTS};
 use super::parcel::{ActionRequest, OpenStream, PageRequest, Parcel, Work};
 use super::shard::Shard;
-use crate::http::{Answer, Limits, Request, Response, Service};
+use crate::http::{Answer, Channel, Limits, Request, Response, Service};
 use crate::runtime::timer::Timers;
-use crate::runtime::{Socket, local, random};
+use crate::runtime::{local, random};
 use crate::wire::body::{ActionBody, MAX_DEPTH, stream_query};
 use crate::wire::head::Method;
 use crate::wire::id::ContextId;
@@ -29,6 +32,18 @@ impl Service for Shard {
 
     fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    fn tls(&self) -> Option<&Arc<ServerConfig>> {
+        self.common.tls.as_ref()
+    }
+
+    fn hsts(&self) -> Option<&str> {
+        self.common.hsts.as_deref()
+    }
+
+    fn count_failed_handshake(&self) {
+        self.count(HANDSHAKES_FAILED, 1);
     }
 
     fn is_closing(&self) -> bool {
@@ -73,7 +88,7 @@ impl Shard {
     fn stream(self: Rc<Self>, request: &Request) -> Answer {
         match self.stream_target(request) {
             Err(response) => Answer::Response(response),
-            Ok((id, session, last_event)) => Answer::Take(Box::new(move |socket: Socket| {
+            Ok((id, session, last_event)) => Answer::Take(Box::new(move |socket: Channel| {
                 let to = usize::from(id.shard);
                 if to == self.id {
                     self.open_stream(OpenStream {
@@ -84,20 +99,22 @@ impl Shard {
                     });
                     return;
                 }
+                let (socket, tls) = socket.into_parts();
                 let open = OpenStream {
-                    socket: socket.into_fd(),
+                    socket,
                     id,
                     session,
                     last_event,
                 };
-                if let Err(Parcel::Stream(open)) = self.send(to, Parcel::Stream(Box::new(open))) {
+                let parcel = Parcel::Stream(Box::new(open), tls);
+                if let Err(parcel) = self.send(to, parcel) {
                     // Nothing was written yet: the browser sees a lost connection and comes back.
                     tracing::warn!(
                         shard = self.id,
                         to,
                         "a stream could not be handed over: the lane is full"
                     );
-                    drop(open);
+                    drop(parcel);
                 }
             })),
         }

@@ -9,8 +9,8 @@ use std::fs;
 use autovia_shards::Board;
 
 use super::counters::{
-    ACTIONS, BLOCKED, CONNECTIONS, CONTEXTS, CROSSINGS, EVENTS, PARKED, REQUESTS, SLOW,
-    STREAM_BYTES, STREAMS, TURNS,
+    ACTIONS, BLOCKED, CONNECTIONS, CONTEXTS, CROSSINGS, EVENTS, HANDSHAKES_FAILED, PARKED,
+    REQUESTS, SLOW, STREAM_BYTES, STREAMS, TURNS,
 };
 use super::shard::Shard;
 use crate::http::Response;
@@ -26,7 +26,7 @@ enum Kind {
 }
 
 /// One per shard: the counter, its name, kind and what it says.
-const PER_SHARD: [(usize, &str, Kind, &str); 11] = [
+const PER_SHARD: [(usize, &str, Kind, &str); 12] = [
     (
         STREAMS,
         "autovia_streams",
@@ -86,6 +86,12 @@ const PER_SHARD: [(usize, &str, Kind, &str); 11] = [
         "autovia_slow_streams_total",
         Kind::Counter,
         "Streams closed since their reader was too slow.",
+    ),
+    (
+        HANDSHAKES_FAILED,
+        "autovia_failed_handshakes_total",
+        Kind::Counter,
+        "Connections whose TLS handshake came to nothing.",
     ),
     (
         CROSSINGS,

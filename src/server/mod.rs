@@ -20,6 +20,7 @@ mod seat;
 mod shard;
 mod start;
 mod streams;
+mod tls;
 mod turn;
 mod watchdog;
 

@@ -4,11 +4,15 @@ use std::rc::Rc;
 
 use super::counters::{BLOCKED, EVENTS, SLOW, STREAM_BYTES};
 use super::shard::Shard;
+use super::streams::Streams;
 use crate::page::context::dirty;
 use crate::page::{Context, Patch};
 use crate::runtime::random;
 use crate::runtime::sends::{Send, Sends};
 use crate::wire::sse;
+
+/// What is encrypted for one batch, at most, but for the last stream's piece.
+const SEALED_MAX_BYTES: usize = 1024 * 1024;
 
 /// The heartbeat's sweep is cut into so many slices.
 const HEARTBEAT_SLICES: u64 = 64;
@@ -87,6 +91,7 @@ impl Shard {
             if ready.is_empty() {
                 return;
             }
+            let ready = self.seal_ready(ready);
             let outcome = {
                 let streams = self.streams.borrow();
                 let mut keys = Vec::with_capacity(ready.len());
@@ -95,13 +100,13 @@ impl Shard {
                     let Some(stream) = streams.slab.get(key as usize) else {
                         continue;
                     };
-                    let Some(front) = stream.outbox.front() else {
+                    let Some(bytes) = stream.next_bytes(&streams.sealed) else {
                         continue;
                     };
                     keys.push(key);
                     batch.push(Send {
-                        fd: stream.socket.raw(),
-                        bytes: &front[stream.offset..],
+                        fd: stream.channel.raw(),
+                        bytes,
                     });
                 }
                 sends.send(&batch, results).map(|()| keys)
@@ -120,6 +125,33 @@ impl Shard {
         }
     }
 
+    /// Encrypts the next piece for those of `ready` that have TLS. Where that is more than a batch
+    /// holds, the rest is ready for the next one.
+    fn seal_ready(self: &Rc<Self>, mut ready: Vec<u32>) -> Vec<u32> {
+        if self.common.tls.is_none() {
+            return ready;
+        }
+        let mut streams = self.streams.borrow_mut();
+        let Streams { slab, sealed, .. } = &mut *streams;
+        sealed.clear();
+        let mut count = 0;
+        for key in &ready {
+            if sealed.len() >= SEALED_MAX_BYTES {
+                break;
+            }
+            count += 1;
+            if let Some(stream) = slab.get_mut(*key as usize)
+                && !stream.seal(sealed)
+            {
+                self.doomed.borrow_mut().push(*key);
+            }
+        }
+        for key in ready.drain(count..) {
+            streams.make_ready(key);
+        }
+        ready
+    }
+
     fn sent(self: &Rc<Self>, key: u32, result: i32) {
         let now = self.now();
         let mut streams = self.streams.borrow_mut();
@@ -130,17 +162,17 @@ impl Shard {
         let full = match usize::try_from(result) {
             Ok(count) => {
                 self.count(STREAM_BYTES, i64::from(result));
-                stream.offset += count;
-                stream.queued -= count;
-                let front = stream.outbox.front().map_or(0, |front| front.len());
-                if stream.offset >= front {
-                    stream.outbox.pop_front();
-                    stream.offset = 0;
-                }
+                stream.took(count, &streams.sealed);
                 false
             }
             // Only a try that met a full socket is promised an event when there is room.
-            Err(_) if -result == libc::EAGAIN => true,
+            Err(_) if -result == libc::EAGAIN => {
+                if stream.channel.is_secure() {
+                    // What is encrypted is encrypted: it is sent before anything else.
+                    stream.took(0, &streams.sealed);
+                }
+                true
+            }
             Err(_) => {
                 self.doomed.borrow_mut().push(key);
                 return;
@@ -150,7 +182,7 @@ impl Shard {
             stream.blocked_ms = now;
             streams.blocked.push(key);
             self.count(BLOCKED, 1);
-        } else if !stream.outbox.is_empty() {
+        } else if !stream.is_sent() {
             streams.make_ready(key);
         } else if stream.ending {
             self.doomed.borrow_mut().push(key);
@@ -176,9 +208,9 @@ impl Shard {
                 .filter_map(|key| Some((*key, streams.slab.get(*key as usize)?)));
             blocked
                 .filter(|(_, stream)| {
-                    now >= stream.blocked_ms + limit || stream.queued > config.outbox_bytes
+                    now >= stream.blocked_ms + limit || stream.waiting() > config.outbox_bytes
                 })
-                .map(|(key, stream)| (key, stream.queued, Rc::clone(&stream.context)))
+                .map(|(key, stream)| (key, stream.waiting(), Rc::clone(&stream.context)))
                 .collect()
         };
         for (key, bytes, context) in slow {
@@ -223,7 +255,7 @@ impl Shard {
                 let idle = streams
                     .slab
                     .get(key)
-                    .is_some_and(|stream| stream.outbox.is_empty() && stream.blocked_ms == 0);
+                    .is_some_and(|stream| stream.is_sent() && stream.blocked_ms == 0);
                 if idle {
                     streams.push(u32::try_from(key).unwrap_or(u32::MAX), &patch);
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::http::Response;
+use crate::http::tls::Session;
 use crate::peers::Peers;
 use crate::wire::id::ContextId;
 
@@ -18,8 +19,8 @@ pub(crate) enum Parcel {
         reply: usize,
         response: Box<Response>,
     },
-    /// A socket that becomes a stream there.
-    Stream(Box<OpenStream<OwnedFd>>),
+    /// A socket that becomes a stream there, and its TLS session, if it has one.
+    Stream(Box<OpenStream<OwnedFd>>, Option<Box<Session>>),
     /// A broadcast whose scope has to be named.
     Broadcast(String),
     /// Scopes for the other nodes: to the link shard.

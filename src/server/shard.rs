@@ -9,6 +9,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use autovia_shards::{Board, Endpoint, Switch};
+use rustls::ServerConfig;
 use slab::Slab;
 
 use super::actions::Queue;
@@ -44,6 +45,10 @@ pub(crate) struct Common {
     pub node: NodeId,
     /// The broker's name.
     pub driver: &'static str,
+    /// How TLS handshakes are made, where this server speaks TLS.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The value of `Strict-Transport-Security`, where it is sent.
+    pub hsts: Option<String>,
     /// The link shard's counters, where there is one: it is the mesh's last member then.
     pub link: Option<Arc<Board>>,
 }
@@ -105,6 +110,7 @@ impl Shard {
                 .map(|origin| origin.as_str().to_owned())
                 .collect(),
             dev: config.dev,
+            https: parts.common.tls.is_some(),
         };
         let shard = Rc::new(Self {
             id: parts.id,

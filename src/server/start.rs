@@ -19,8 +19,7 @@ use super::link::{self, ErrorHook, LinkSeat};
 use super::parcel::Parcel;
 use super::seat::{Seat, sit};
 use super::shard::Common;
-use super::watchdog;
-use super::{StartError, doctor, logging};
+use super::{StartError, doctor, logging, tls, watchdog};
 use crate::broker::{Broker, InMemoryBroker, MeshBroker, Reach};
 use crate::page::App;
 use crate::runtime::blocking::Pool;
@@ -78,6 +77,11 @@ pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, S
         hard_limit = files.hard,
         "open files"
     );
+    let scheme = if config.tls_cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let address = config.listen_address()?;
     let listeners =
         bind(address, config.shards).map_err(|error| config.listen_error(address, &error))?;
@@ -116,9 +120,9 @@ pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, S
     }
     watchdog::start(Arc::clone(&board), seated.link.clone(), hang_time, events)?;
     // A closed stdout is no reason not to serve.
-    writeln!(std::io::stdout(), "autovia listening on http://{bound}").ok();
+    writeln!(std::io::stdout(), "autovia listening on {scheme}://{bound}").ok();
     std::io::stdout().flush().ok();
-    tracing::info!(%bound, shards, "listening");
+    tracing::info!(%bound, scheme, shards, "listening");
 
     let code = wait_for_end(&inbox, &board, &draining, &seated, drain_time);
     log.flush();
@@ -205,8 +209,14 @@ fn seat_all(
     let link_cpu = config.link_core;
     let link = linked.then(|| Arc::new(Board::new(1, counters::link::COUNTERS)));
     let node_id = NodeId(u64::from_le_bytes(random::bytes()));
+    let tls = tls::start(&config)?;
+    let hsts = config
+        .hsts_time
+        .map(|time| format!("max-age={}", time.as_secs()));
     let common = Arc::new(Common {
         config,
+        tls,
+        hsts,
         link: link.clone(),
         foreign_page: Switch::new(),
         node: node_id,

@@ -11,10 +11,11 @@ use slab::Slab;
 use super::counters::{BLOCKED, STREAMS};
 use super::parcel::OpenStream;
 use super::shard::Shard;
-use crate::http::{Response, http_date};
+use crate::http::tls::{SEAL_MAX_BYTES, Session};
+use crate::http::{Channel, HSTS, Response, http_date};
 use crate::page::context::dirty;
 use crate::page::{Context, Life, Patch};
-use crate::runtime::{Readiness, Socket};
+use crate::runtime::Readiness;
 use crate::wire::response::write_head;
 
 /// A page's streams beyond the limit replace its oldest, at most once in this time.
@@ -22,7 +23,7 @@ const REPLACE_EVERY_MS: u64 = 10_000;
 
 /// One open stream.
 pub(crate) struct Stream {
-    pub socket: Socket,
+    pub channel: Channel,
     pub context: Rc<Context>,
     pub(super) outbox: VecDeque<Patch>,
     pub(super) offset: usize,
@@ -50,6 +51,75 @@ pub(crate) struct Streams {
     pub(super) heartbeat: Option<Patch>,
     /// When a page's surplus stream replaced its oldest last, by context.
     pub(super) replaced: std::collections::HashMap<u32, u64>,
+    /// What streams with TLS are sent in one batch, encrypted.
+    pub(super) sealed: Vec<u8>,
+}
+
+impl Stream {
+    /// Nothing waits to be sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.outbox.is_empty() && self.channel.tls().is_none_or(Session::is_sent)
+    }
+
+    /// Encrypts the next piece of the outbox to the end of `sealed`, unless encrypted bytes wait
+    /// from before. Tells whether TLS still can.
+    pub(super) fn seal(&mut self, sealed: &mut Vec<u8>) -> bool {
+        let Some(tls) = self.channel.tls_mut() else {
+            return true;
+        };
+        let start = sealed.len();
+        if tls.is_sent()
+            && let Some(front) = self.outbox.front()
+        {
+            let end = front.len().min(self.offset + SEAL_MAX_BYTES);
+            if tls.seal(&front[self.offset..end], sealed).is_err() {
+                tls.lies_at(0..0);
+                return false;
+            }
+        }
+        tls.lies_at(start..sealed.len());
+        true
+    }
+
+    /// What is sent next, given what [`Stream::seal`] has encrypted.
+    pub(super) fn next_bytes<'a>(&'a self, sealed: &'a [u8]) -> Option<&'a [u8]> {
+        let bytes = match self.channel.tls() {
+            None => &self.outbox.front()?[self.offset..],
+            Some(tls) if tls.is_sent() => &sealed[tls.sealed()],
+            Some(tls) => tls.unsent(),
+        };
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    /// Of what [`Stream::next_bytes`] gave, `count` bytes are with the kernel.
+    pub(super) fn took(&mut self, count: usize, sealed: &[u8]) {
+        let taken = match self.channel.tls_mut() {
+            None => count,
+            Some(tls) if tls.is_sent() => {
+                let range = tls.sealed();
+                tls.keep(&sealed[range.start + count..range.end]);
+                let front = self.outbox.front().map_or(0, |front| front.len());
+                (front - self.offset).min(SEAL_MAX_BYTES)
+            }
+            // Encrypted long ago, and counted out of the outbox then.
+            Some(tls) => {
+                tls.sent(count);
+                return;
+            }
+        };
+        self.offset += taken;
+        self.queued -= taken;
+        let front = self.outbox.front().map_or(0, |front| front.len());
+        if self.offset >= front {
+            self.outbox.pop_front();
+            self.offset = 0;
+        }
+    }
+
+    /// Bytes that wait for the reader.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued + self.channel.tls().map_or(0, |tls| tls.unsent().len())
+    }
 }
 
 impl Streams {
@@ -105,7 +175,7 @@ impl Streams {
 
 impl Shard {
     /// Opens a stream on a socket whose request was read whole.
-    pub fn open_stream(self: &Rc<Self>, open: OpenStream<Socket>) {
+    pub fn open_stream(self: &Rc<Self>, open: OpenStream<Channel>) {
         let found = self
             .engine
             .find(&open.id)
@@ -165,27 +235,24 @@ impl Shard {
         tracing::debug!(shard = self.id, stream = key, page = %context.path(), "a stream opened");
     }
 
-    fn add_stream(self: &Rc<Self>, socket: Socket, context: &Rc<Context>) -> u32 {
+    fn add_stream(self: &Rc<Self>, channel: Channel, context: &Rc<Context>) -> u32 {
         let mut head = Vec::with_capacity(256);
-        write_head(
-            &mut head,
-            200,
-            &http_date(),
-            &[
-                ("Content-Type", "text/event-stream"),
-                ("Cache-Control", "no-cache"),
-                ("X-Accel-Buffering", "no"),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Connection", "close"),
-            ],
-        )
-        .expect("the head of a stream is a valid head");
+        let mut headers = smallvec::SmallVec::<[_; 6]>::from_slice(&[
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("X-Accel-Buffering", "no"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Connection", "close"),
+        ]);
+        headers.extend(self.common.hsts.as_deref().map(|value| (HSTS, value)));
+        write_head(&mut head, 200, &http_date(), &headers)
+            .expect("the head of a stream is a valid head");
         let mut streams = self.streams.borrow_mut();
         let entry = streams.slab.vacant_entry();
         let key = u32::try_from(entry.key()).expect("streams fit 32 bits");
-        socket.watch(key);
+        channel.watch(key);
         entry.insert(Stream {
-            socket,
+            channel,
             context: Rc::clone(context),
             outbox: VecDeque::with_capacity(1),
             offset: 0,
@@ -203,13 +270,13 @@ impl Shard {
         key
     }
 
-    fn refuse_stream(self: &Rc<Self>, socket: Socket, status: u16, line: &str) {
-        let response = Response::line(status, line);
+    fn refuse_stream(self: &Rc<Self>, mut channel: Channel, status: u16, line: &str) {
+        let response = Response::line(status, line).with_hsts(self.common.hsts.as_deref());
         let mut out = Vec::new();
         response.encode(false, true, &mut out);
         // A fresh socket takes a few hundred bytes; if not, there is nobody to tell.
-        socket.try_write(&out).ok();
-        socket.finish_writing();
+        channel.try_write(&out).ok();
+        channel.finish_writing();
     }
 
     /// Makes room for one more stream of a page, not too often; tells whether it did.
@@ -243,7 +310,7 @@ impl Shard {
 
     /// Ends a stream. The page of the last one is away from now on.
     pub fn close_stream(self: &Rc<Self>, key: u32) {
-        let Some(stream) = self.streams.borrow_mut().take_out(key) else {
+        let Some(mut stream) = self.streams.borrow_mut().take_out(key) else {
             return;
         };
         self.count(STREAMS, -1);
@@ -252,10 +319,12 @@ impl Shard {
         }
         let context = Rc::clone(&stream.context);
         context.streams.borrow_mut().retain(|other| *other != key);
-        if stream.stale || !stream.outbox.is_empty() {
+        if stream.stale || !stream.is_sent() {
             // What it was not told has to be told to the next one.
             context.add_dirty(dirty::FULL);
         }
+        // Who has all is told so.
+        stream.channel.say_goodbye();
         drop(stream);
         if context.streams.borrow().is_empty() && context.is_open() {
             self.go_away(&context);
@@ -281,13 +350,18 @@ impl Shard {
         }
     }
 
-    /// A client has nothing to say on a stream: bytes, or an end, end it.
+    /// A client has nothing to say on a stream: bytes, or an end, end it. Records of TLS's own, such
+    /// as new keys, are no such bytes.
     fn heard_from(&self, key: u32) -> bool {
-        let streams = self.streams.borrow();
-        let mut byte = [0; 16];
-        streams
-            .slab
-            .get(key as usize)
-            .is_some_and(|stream| stream.socket.try_read(&mut byte).is_some())
+        let mut streams = self.streams.borrow_mut();
+        let Some(stream) = streams.slab.get_mut(key as usize) else {
+            return false;
+        };
+        let spoken = stream.channel.was_spoken_to();
+        if !spoken && !stream.is_sent() && stream.blocked_ms == 0 {
+            // The answer to a record of TLS's own.
+            streams.make_ready(key);
+        }
+        spoken
     }
 }

@@ -8,6 +8,7 @@ use autovia_shards::{Invalidation, Received};
 use super::counters::{CROSSINGS, QUIET, TURNS};
 use super::parcel::{OpenStream, Parcel};
 use super::shard::Shard;
+use crate::http::Channel;
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::Sleeper;
 use crate::runtime::{Reactor, Socket, spawn, yield_now};
@@ -152,7 +153,7 @@ impl Shard {
                     sender.send(*response);
                 }
             }
-            Parcel::Stream(open) => match Socket::adopt(open.socket) {
+            Parcel::Stream(open, tls) => match Socket::adopt(open.socket) {
                 Ok(socket) => {
                     let OpenStream {
                         id,
@@ -161,7 +162,7 @@ impl Shard {
                         ..
                     } = *open;
                     self.open_stream(OpenStream {
-                        socket,
+                        socket: Channel::new(socket, tls),
                         id,
                         session,
                         last_event,

@@ -20,6 +20,7 @@ mod away;
 mod clicks;
 mod failures;
 mod gone;
+mod https;
 mod many_windows;
 mod network;
 mod phone;

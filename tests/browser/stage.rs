@@ -45,6 +45,13 @@ impl Stage {
         Self::start(server, Browser::start(), Some(chat))
     }
 
+    /// The showcase in a browser that was started otherwise, with more arguments.
+    pub fn showcase_by_tls(browser: Browser, arguments: &[&str]) -> Self {
+        let chat = new_chat_file();
+        let server = autovia().arg("--chat-db").arg(&chat);
+        Self::start(server.args(arguments.iter().copied()), browser, Some(chat))
+    }
+
     /// The probe.
     pub fn probe() -> Self {
         Self::start(probe(), Browser::start(), None)
@@ -81,7 +88,8 @@ impl Stage {
 
     /// The same path for a window with other cookies, and without a secure context.
     pub fn there(&self, path: &str) -> String {
-        format!("http://app.test:{}{path}", self.server.port())
+        let here = self.here(path);
+        here.replacen("127.0.0.1", "app.test", 1)
     }
 
     /// Two strangers who look at the same page, the first on shard 0, the second on shard 1.

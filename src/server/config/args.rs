@@ -13,6 +13,7 @@ use crate::secret::Secret;
 
 const BROKER: &str = "Broker";
 const PAGES: &str = "Life of a page";
+const TLS: &str = "TLS";
 const SAFETY: &str = "Sessions and origins";
 const STREAMS: &str = "Streams";
 const REQUESTS: &str = "Requests";
@@ -112,6 +113,16 @@ pub struct ServerArgs {
     /// When `/_ready` says yes.
     #[arg(long, value_name = "WHEN", value_enum, help_heading = BROKER, hide_short_help = true, help = s::READY_WHEN.help())]
     pub ready_when: Option<ReadyWhen>,
+
+    /// Certificate of this server.
+    #[arg(long, value_name = "FILE", help_heading = TLS, help = s::TLS_CERT.help())]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate.
+    #[arg(long, value_name = "FILE", help_heading = TLS, help = s::TLS_KEY.help())]
+    pub tls_key: Option<PathBuf>,
+    /// How long browsers shall come by https alone; 0 is not said.
+    #[arg(long, value_name = "SECONDS", value_parser = s::HSTS_SECONDS.parser(), help_heading = TLS, hide_short_help = true, help = s::HSTS_SECONDS.help())]
+    pub hsts_seconds: Option<u64>,
 
     /// File of keys that sign session ids.
     #[arg(long, value_name = "FILE", help_heading = SAFETY, help = s::SESSION_KEY_FILE.help())]

@@ -15,6 +15,7 @@ const GIB: usize = 1024 * 1024 * 1024;
 /// Refuses impossible combinations, lowers what a default put too high, collects warnings.
 pub(super) fn fit_together(config: &mut Config) -> Result<(), ConfigError> {
     check_broker(config)?;
+    check_hsts(config)?;
     config.signals_bytes = within(
         config,
         (&s::SIGNALS_BYTES, config.signals_bytes),
@@ -55,6 +56,17 @@ fn check_broker(config: &Config) -> Result<(), ConfigError> {
          leave the broker out or use mesh, which joins the shards, or set shards to 1",
         config.origin(s::BROKER.name),
         config.shards
+    )))
+}
+
+fn check_hsts(config: &Config) -> Result<(), ConfigError> {
+    if config.hsts_time.is_none() || config.tls_cert.is_some() {
+        return Ok(());
+    }
+    Err(ConfigError::Combination(format!(
+        "hsts-seconds ({}) without tls-cert and tls-key: browsers heed it over TLS alone; give \
+         both, or let the proxy that speaks TLS send the header",
+        config.origin(s::HSTS_SECONDS.name)
     )))
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::origin::Origin;
 use super::session_keys::KeyFileError;
 use super::setting::Problem;
+use crate::http::tls::PairError;
 
 /// Exit code for a command line or a configuration that can't be used.
 pub const USAGE_EXIT_CODE: i32 = 2;
@@ -85,6 +86,24 @@ pub enum ConfigError {
         origin: Box<Origin>,
         /// What is wrong with it.
         problem: KeyFileError,
+    },
+    /// Certificate and key of this server can't be used.
+    #[error(
+        "the certificate `{}` {cert_origin} with the key `{}` {key_origin}: {problem}",
+        cert.display(),
+        key.display()
+    )]
+    Pair {
+        /// The file of the certificate.
+        cert: PathBuf,
+        /// Where its path came from.
+        cert_origin: Box<Origin>,
+        /// The file of the key.
+        key: PathBuf,
+        /// Where its path came from.
+        key_origin: Box<Origin>,
+        /// What is wrong with them.
+        problem: PairError,
     },
     /// A secret where everybody can read it.
     #[error(

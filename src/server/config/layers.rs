@@ -191,9 +191,19 @@ impl<'a> Layers<'a> {
         name: &'static str,
         flag: Option<bool>,
     ) -> Result<bool, ConfigError> {
+        self.switch_or(name, flag, false)
+    }
+
+    /// A switch whose default depends.
+    pub(super) fn switch_or(
+        &mut self,
+        name: &'static str,
+        flag: Option<bool>,
+        default: bool,
+    ) -> Result<bool, ConfigError> {
         Ok(self
             .pick(name, flag, |said| said.switch())?
-            .unwrap_or(false))
+            .unwrap_or(default))
     }
 
     /// A text that `check` lets through. Flags are checked too: an app may have filled them in.

@@ -24,6 +24,7 @@ pub mod settings;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,12 @@ pub struct Config {
     pub ready_when: ReadyWhen,
     /// Folder of template files.
     pub template_dir: Option<PathBuf>,
+    /// Certificate chain of this server, in PEM; with it, the port speaks TLS alone.
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate; there if and only if that is.
+    pub tls_key: Option<PathBuf>,
+    /// How long browsers are told to come by https alone; `None` is not at all.
+    pub hsts_time: Option<Duration>,
     /// Keys that sign session ids; without them, the server draws one.
     pub session_keys: Option<SessionKeys>,
     /// Cookies for https only.

@@ -14,6 +14,7 @@ use super::session_keys::{SessionKeys, parse_session_keys};
 use super::setting::Problem;
 use super::settings as s;
 use super::surroundings::{Surroundings, ThisProcess};
+use super::tls;
 use super::value::{BrokerKind, LogFilter, parse_choice};
 
 impl ServerArgs {
@@ -78,6 +79,10 @@ fn pick_all(
         .path(s::SESSION_KEY_FILE.name, a.session_key_file)?
         .map(|path| read_keys(layers, &path, &mut warnings))
         .transpose()?;
+    let (tls_cert, tls_key) = tls::pick(layers, a.tls_cert, a.tls_key, &mut warnings)?;
+    let hsts = layers.number_or_default(&s::HSTS_SECONDS, a.hsts_seconds)?;
+    let secure_cookie =
+        layers.switch_or(s::SECURE_COOKIE.name, a.secure_cookie, tls_cert.is_some())?;
     let heartbeat = layers.number_or_default(&s::HEARTBEAT_SECONDS, a.heartbeat_seconds)?;
     let scope_rate = layers.number_or_default(&s::SCOPE_RATE, a.scope_rate)?;
     let port = layers.number_or_default(&s::PORT, a.port)?;
@@ -96,7 +101,10 @@ fn pick_all(
         ready_when: ready_when.unwrap_or_default(),
         template_dir,
         session_keys,
-        secure_cookie: layers.switch(s::SECURE_COOKIE.name, a.secure_cookie)?,
+        tls_cert,
+        tls_key,
+        hsts_time: (hsts > 0).then(|| Duration::from_secs(hsts)),
+        secure_cookie,
         hide_metrics: layers.switch(s::HIDE_METRICS.name, a.hide_metrics)?,
         trusted_origins: layers.trusted_origins(a.trusted_origin)?,
         heartbeat_time: (heartbeat > 0).then(|| Duration::from_secs(heartbeat)),

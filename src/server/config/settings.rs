@@ -85,11 +85,37 @@ pub const SESSION_KEY_FILE: Text = Text::new(
     "file of lines of 64 hex digits that sign session ids: the first signs, all are accepted",
 );
 
+/// The server's certificate.
+pub const TLS_CERT: Text = Text::new(
+    "tls-cert",
+    "a path",
+    "none: plain HTTP",
+    "PEM file of this server's certificate chain, its own first: the port then speaks TLS alone; read again when it changes",
+);
+
+/// The key of that certificate.
+pub const TLS_KEY: Text = Text::new(
+    "tls-key",
+    "a path",
+    "none",
+    "PEM file of the key of that certificate, without a passphrase; read again when it changes",
+);
+
+/// How long browsers are told to come by https alone.
+pub const HSTS_SECONDS: Number = Number::new(
+    "hsts-seconds",
+    "seconds",
+    0,
+    0..=2 * 365 * DAY_SECONDS,
+    "with TLS, for how long browsers shall come to this host by https alone (Strict-Transport-Security)",
+)
+.zero_means("not sent");
+
 /// Whether cookies are only for https.
 pub const SECURE_COOKIE: Text = Text::new(
     "secure-cookie",
     "true, false",
-    "false",
+    "false; true with tls-cert",
     "session cookie for https only: Secure, and named with __Host-",
 );
 
@@ -364,6 +390,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting::Number(&LINK_CORE),
     Setting::Text(&READY_WHEN),
     Setting::Text(&TEMPLATE_DIR),
+    Setting::Text(&TLS_CERT),
+    Setting::Text(&TLS_KEY),
+    Setting::Number(&HSTS_SECONDS),
     Setting::Text(&SESSION_KEY_FILE),
     Setting::Text(&SECURE_COOKIE),
     Setting::Text(&HIDE_METRICS),

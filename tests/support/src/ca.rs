@@ -1,11 +1,15 @@
 //! A certificate authority of a test, and certificates of all kinds, good and bad.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+
+use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use crate::folder::Folder;
 
@@ -49,6 +53,35 @@ impl Authority {
     /// The PEM file to trust.
     pub fn ca_file(&self) -> PathBuf {
         self.ca_file.clone()
+    }
+
+    /// A client's TLS that trusts this authority and nobody else.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        self.client_config_with(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same with one version of TLS.
+    pub fn client_config_for(
+        &self,
+        version: &'static SupportedProtocolVersion,
+    ) -> Arc<ClientConfig> {
+        self.client_config_with(&[version])
+    }
+
+    fn client_config_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(self.issuer.der().clone())
+            .expect("a CA is a root");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
     }
 
     /// A certificate for a server with these names and addresses, or for a client.

@@ -4,9 +4,12 @@
 //! so pipelined answers and bytes behind an answer are never lost.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::deadline::{DEADLINE, Deadline};
@@ -16,9 +19,15 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// An open connection to a server on loopback.
 pub struct Connection {
-    socket: TcpStream,
+    socket: Wire,
     received: Vec<u8>,
     patience: Duration,
+}
+
+/// The bytes' way.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// How the end of a body is known.
@@ -46,17 +55,57 @@ impl Connection {
         socket.connect_timeout(&address.into(), Deadline::start().left()?)?;
         socket.set_tcp_nodelay(true)?;
         Ok(Self {
-            socket: socket.into(),
+            socket: Wire::Plain(socket.into()),
             received: Vec::new(),
             patience: DEADLINE,
         })
     }
 
+    /// Shakes hands: from now on all goes by TLS. The server is `127.0.0.1` to its certificate.
+    pub fn secure(mut self, config: Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        let deadline = Deadline::after(self.patience).left()?;
+        let Wire::Plain(socket) = self.socket else {
+            return Err(invalid("TLS is spoken already".to_owned()));
+        };
+        socket.set_read_timeout(Some(deadline))?;
+        socket.set_write_timeout(Some(deadline))?;
+        let mut stream = StreamOwned::new(tls, socket);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        self.socket = Wire::Tls(Box::new(stream));
+        Ok(self)
+    }
+
+    /// The TLS session, for tests that do with it what no client does. Panics on a plain one.
+    pub fn tls(&mut self) -> &mut StreamOwned<ClientConnection, TcpStream> {
+        match &mut self.socket {
+            Wire::Tls(stream) => stream,
+            Wire::Plain(_) => panic!("this connection is plain"),
+        }
+    }
+
+    /// The socket below, past TLS.
+    pub fn socket(&self) -> &TcpStream {
+        match &self.socket {
+            Wire::Plain(socket) => socket,
+            Wire::Tls(stream) => &stream.sock,
+        }
+    }
+
     /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket
+        self.socket()
             .set_write_timeout(Some(Deadline::start().left()?))?;
-        self.socket.write_all(bytes)
+        match &mut self.socket {
+            Wire::Plain(socket) => socket.write_all(bytes),
+            Wire::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
     }
 
     /// Waits up to `patience` instead of [`DEADLINE`] for each answer.
@@ -66,13 +115,13 @@ impl Connection {
 
     /// Says that nothing more will be sent (FIN), and goes on reading.
     pub fn finish_writing(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
+        self.socket().shutdown(Shutdown::Write)
     }
 
     /// Ends the connection at once with a reset instead of an orderly close.
     pub fn reset(self) {
         // A socket whose peer is gone already refuses the option, and then there is nothing to reset.
-        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
     }
 
     /// Reads one whole response. `head_only` for the answer to HEAD, which has no body whatever
@@ -121,11 +170,12 @@ impl Connection {
     /// Whether the peer has closed already, as far as it is known here now.
     pub(crate) fn is_stale(&self) -> bool {
         let mut byte = [0];
-        let _ = self.socket.set_nonblocking(true);
-        let peeked = self.socket.peek(&mut byte);
-        let _ = self.socket.set_nonblocking(false);
+        let _ = self.socket().set_nonblocking(true);
+        let peeked = self.socket().peek(&mut byte);
+        let _ = self.socket().set_nonblocking(false);
         match peeked {
-            Ok(_) => true,
+            // With TLS these may be tickets; an end is seen by the next write.
+            Ok(count) => count == 0 || matches!(self.socket, Wire::Plain(_)),
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
     }
@@ -226,8 +276,12 @@ impl Connection {
     fn fill(&mut self, deadline: Deadline) -> io::Result<usize> {
         let mut buffer = [0; READ_BYTES];
         loop {
-            self.socket.set_read_timeout(Some(deadline.left()?))?;
-            match self.socket.read(&mut buffer) {
+            self.socket().set_read_timeout(Some(deadline.left()?))?;
+            let read = match &mut self.socket {
+                Wire::Plain(socket) => socket.read(&mut buffer),
+                Wire::Tls(stream) => stream.read(&mut buffer),
+            };
+            match read {
                 Ok(count) => {
                     self.received.extend_from_slice(&buffer[..count]);
                     return Ok(count);

@@ -8,6 +8,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
 use crate::connection::{Connection, Framing, invalid};
 use crate::deadline::DEADLINE;
 
@@ -17,6 +19,7 @@ use crate::deadline::DEADLINE;
 pub struct Client {
     port: u16,
     jar: Option<Arc<Mutex<BTreeMap<String, String>>>>,
+    tls: Option<Arc<ClientConfig>>,
     kept: Mutex<Option<Connection>>,
     patience: Duration,
 }
@@ -26,6 +29,7 @@ impl Clone for Client {
         Self {
             port: self.port,
             jar: self.jar.clone(),
+            tls: self.tls.clone(),
             kept: Mutex::new(None),
             patience: self.patience,
         }
@@ -38,6 +42,7 @@ impl Client {
         Self {
             port,
             jar: Some(Arc::default()),
+            tls: None,
             kept: Mutex::new(None),
             patience: DEADLINE,
         }
@@ -48,6 +53,7 @@ impl Client {
         Self {
             port,
             jar: None,
+            tls: None,
             kept: Mutex::new(None),
             patience: DEADLINE,
         }
@@ -60,12 +66,38 @@ impl Client {
         self
     }
 
+    /// Speaks TLS with this configuration.
+    #[must_use]
+    pub fn with_tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// A new connection of this client, with TLS where it speaks that.
+    pub(crate) fn open(&self, receive_buffer: Option<usize>) -> io::Result<Connection> {
+        let connection = Connection::open_with(self.port, receive_buffer)?;
+        match &self.tls {
+            Some(config) => connection.secure(Arc::clone(config)),
+            None => Ok(connection),
+        }
+    }
+
+    /// Another browser towards the same server: it has no cookies yet.
+    #[must_use]
+    pub fn stranger(&self) -> Self {
+        Self {
+            jar: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
     /// The same jar towards another port: a proxy in front of the same server, or the same server
     /// after a restart.
     pub fn at_port(&self, port: u16) -> Self {
         Self {
             port,
             jar: self.jar.clone(),
+            tls: self.tls.clone(),
             kept: Mutex::new(None),
             patience: DEADLINE,
         }
@@ -83,7 +115,8 @@ impl Client {
 
     /// The origin that a page of this host posts with.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.host())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.host())
     }
 
     /// A cookie's value.
@@ -147,7 +180,7 @@ impl Client {
             .take();
         let mut connection = match kept.filter(|connection| !connection.is_stale()) {
             Some(connection) => connection,
-            None => Connection::open(self.port)?,
+            None => self.open(None)?,
         };
         connection.set_patience(self.patience);
         connection.write(&self.encode(method, path, headers, body))?;
@@ -187,7 +220,7 @@ impl Client {
 
     /// A new connection.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.port)
+        self.open(None)
             .unwrap_or_else(|error| panic!("cannot connect to port {}: {error}", self.port))
     }
 

@@ -74,7 +74,7 @@ impl Page {
                 return page;
             }
             *seen.entry(page.shard()).or_insert(0_usize) += 1;
-            client = Client::new(client.port());
+            client = client.stranger();
         }
         panic!("{SHARD_TRIES} pages of {path} and none on shard {shard}; shard → pages: {seen:?}");
     }

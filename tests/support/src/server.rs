@@ -17,7 +17,7 @@ use crate::deadline::DEADLINE;
 use crate::http::Client;
 use crate::process::Process;
 
-const READY_PREFIX: &str = "autovia listening on http://127.0.0.1:";
+const READY_PREFIX: &str = "autovia listening on ";
 
 /// A server binary and how to start it.
 #[derive(Clone)]
@@ -98,13 +98,21 @@ impl Server {
         command.args(&self.arguments);
         let process = self.spawn(command);
         let line = process.wait_first_line("the line that says it is listening");
-        let port = line
+        let address = line
             .strip_prefix(READY_PREFIX)
-            .and_then(|port| port.trim_end_matches('/').parse().ok());
-        let port = port.unwrap_or_else(|| {
-            panic!("the first line on stdout is {line:?}, not {READY_PREFIX:?} and a port")
-        });
-        Running { process, port }
+            .and_then(|url| url.split_once("://127.0.0.1:"))
+            .and_then(|(scheme, port)| Some((scheme, port.trim_end_matches('/').parse().ok()?)));
+        let (scheme, port) = match address {
+            Some((scheme @ ("http" | "https"), port)) => (scheme.to_owned(), port),
+            _ => {
+                panic!("the first line on stdout is {line:?}, not {READY_PREFIX:?} and an address")
+            }
+        };
+        Running {
+            process,
+            scheme,
+            port,
+        }
     }
 
     /// Runs it with these arguments (none are added) and the builder's environment until it ends by
@@ -180,6 +188,7 @@ pub struct Output {
 /// A server that runs. Dropping it kills it.
 pub struct Running {
     process: Process,
+    scheme: String,
     port: u16,
 }
 
@@ -189,9 +198,9 @@ impl Running {
         self.port
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https://…`.
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// A new browser's client.

@@ -37,7 +37,7 @@ impl Stream {
             ("Datastar-Request", "true"),
         ];
         headers.extend(last_event_id.map(|id| ("last-event-id", id)));
-        let mut connection = Connection::open_with(client.port(), receive_buffer)?;
+        let mut connection = client.open(receive_buffer)?;
         connection.write(&client.encode("GET", path, &headers, b""))?;
         let mut response = connection.response_head()?;
         client.learn(&response);

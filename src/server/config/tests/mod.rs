@@ -5,6 +5,7 @@ mod broker_secrets;
 mod precedence;
 mod table;
 mod texts;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
