@@ -174,7 +174,8 @@ impl Ctx {
         self.engine().data::<T>()
     }
 
-    /// Runs `work` on a thread that may block, and waits for it without blocking the shard.
+    /// Runs `work` on a thread that may block, and waits for it without blocking the shard. What it returns must own no
+    /// descriptor (a file, a socket) where shards have descriptor tables of their own (`--descriptor-tables`).
     ///
     /// # Errors
     /// When too much blocking work waits already, or `work` panicked.

@@ -3,13 +3,15 @@
 //! The first is bound without `SO_REUSEPORT`, so a port that anybody else holds (another autovia
 //! too) is an error; only then the option is set and the others join.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
+use super::headroom::Headroom;
 use super::reactor::{Reactor, Token};
 
 const BACKLOG: i32 = 4096;
@@ -49,11 +51,18 @@ fn open(address: SocketAddr) -> io::Result<RawSocket> {
     Ok(socket)
 }
 
+/// Connections that were turned away and are kept until they have read why.
+const LINGERING_MAX: usize = 16;
+
+const NO_DESCRIPTOR: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+
 /// What an attempt to accept gave.
 pub enum Accepted {
     /// A connection.
     Connection(OwnedFd),
-    /// The process has no descriptor left; one connection was closed unanswered by force of that.
+    /// The descriptor table is full but for what is kept free; one connection was answered 503.
+    TurnedAway,
+    /// Not one descriptor was left, but for the spare one; at most one connection was answered 503.
     NoDescriptors,
 }
 
@@ -61,7 +70,10 @@ pub enum Accepted {
 pub struct Listener {
     listener: TcpListener,
     token: Token,
+    headroom: Headroom,
     spare: Option<OwnedFd>,
+    /// A socket that is closed before its request was read resets the connection, and the answer with it.
+    lingering: VecDeque<TcpStream>,
 }
 
 impl Listener {
@@ -74,7 +86,9 @@ impl Listener {
         Ok(Self {
             listener,
             token,
+            headroom: Headroom::of_this_process(),
             spare: spare(),
+            lingering: VecDeque::new(),
         })
     }
 
@@ -86,14 +100,26 @@ impl Listener {
         let reactor = Reactor::current();
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => return Ok(Accepted::Connection(stream.into())),
+                Ok((stream, _)) if self.headroom.is_too_many(&stream) => {
+                    self.turn_away(stream);
+                    return Ok(Accepted::TurnedAway);
+                }
+                Ok((stream, _)) => {
+                    self.lingering.clear();
+                    return Ok(Accepted::Connection(stream.into()));
+                }
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => {
                         reactor.clear_readable(self.token);
                         poll_fn(|cx| reactor.poll_readable(self.token, cx.waker())).await;
                     }
                     Some(libc::EMFILE | libc::ENFILE) => {
-                        self.turn_one_away();
+                        self.lingering.clear();
+                        drop(self.spare.take());
+                        if let Ok((stream, _)) = self.listener.accept() {
+                            answer(&stream);
+                        }
+                        self.spare = spare();
                         return Ok(Accepted::NoDescriptors);
                     }
                     // The peer left before it was accepted.
@@ -104,16 +130,20 @@ impl Listener {
         }
     }
 
-    /// With no descriptor left, the spare one makes room to answer the first in the queue.
-    fn turn_one_away(&mut self) {
-        drop(self.spare.take());
-        if let Ok((mut stream, _)) = self.listener.accept() {
-            let answer = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
-            // Whoever is turned away may be gone: nothing is owed then.
-            io::Write::write(&mut stream, answer).ok();
+    fn turn_away(&mut self, stream: TcpStream) {
+        answer(&stream);
+        if self.lingering.len() >= LINGERING_MAX {
+            self.lingering.pop_front();
         }
-        self.spare = spare();
+        self.lingering.push_back(stream);
     }
+}
+
+/// Whoever is turned away may be gone: nothing is owed then.
+fn answer(mut stream: &TcpStream) {
+    stream.set_nonblocking(true).ok();
+    stream.write_all(NO_DESCRIPTOR).ok();
+    stream.shutdown(Shutdown::Write).ok();
 }
 
 impl Drop for Listener {

@@ -5,12 +5,15 @@
 
 pub mod blocking;
 pub mod executor;
+pub mod headroom;
 pub mod listener;
 pub mod local;
+pub mod mailbox;
 pub mod random;
 pub mod reactor;
 pub mod sends;
 pub mod socket;
+pub mod tables;
 pub mod timer;
 pub mod wake;
 

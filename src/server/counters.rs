@@ -27,7 +27,9 @@ pub(crate) const BLOCKED: usize = 12;
 pub(crate) const SLOW: usize = 13;
 /// Connections to a TLS port whose handshake came to nothing.
 pub(crate) const HANDSHAKES_FAILED: usize = 14;
-pub(crate) const COUNTERS: usize = 15;
+/// Connections that were turned away since no descriptor was left.
+pub(crate) const TURNED_AWAY: usize = 15;
+pub(crate) const COUNTERS: usize = 16;
 
 /// What the link shard counts, in a board of its own with one row.
 pub(crate) mod link {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::counters::{HANDSHAKES_FAILED, REQUESTS};
-use super::parcel::{ActionRequest, OpenStream, PageRequest, Parcel, Work};
+use super::parcel::{ActionRequest, HandedSocket, OpenStream, PageRequest, Parcel, Work};
 use super::shard::Shard;
 use crate::http::{Answer, Channel, Limits, Request, Response, Service};
 use crate::runtime::timer::Timers;
@@ -101,7 +101,7 @@ impl Shard {
                 }
                 let (socket, tls) = socket.into_parts();
                 let open = OpenStream {
-                    socket,
+                    socket: HandedSocket::Own(socket),
                     id,
                     session,
                     last_event,

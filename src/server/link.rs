@@ -29,6 +29,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::page::stale;
 use crate::peers::Peers;
 use crate::runtime::blocking::Pool;
+use crate::runtime::tables::Parting;
 use crate::runtime::wake::WakeFd;
 use crate::runtime::{Executor, spawn};
 use crate::scope::Scope;
@@ -50,6 +51,8 @@ pub(super) struct LinkSeat {
     pub wake: WakeFd,
     pub bell: Bell,
     pub pool: Pool,
+    /// Where shards have descriptor tables of their own; the link keeps the process's.
+    pub parting: Option<Parting>,
     pub broker: Box<dyn Broker>,
     pub node: NodeId,
     pub board: Arc<Board>,
@@ -88,6 +91,9 @@ pub(super) fn sit(seat: LinkSeat) -> Result<(), StartError> {
             room.context(&seat.node.to_string()),
             Rc::clone(&lanes) as Rc<dyn Sink>,
         );
+        if let Some(parting) = seat.parting {
+            parting.meet();
+        }
         // Before the broker has its first say: one that keeps the thread is the watchdog's business,
         // which begins when all are ready.
         seat.events.send(Event::Ready).ok();

@@ -10,7 +10,7 @@ use autovia_shards::Board;
 
 use super::counters::{
     ACTIONS, BLOCKED, CONNECTIONS, CONTEXTS, CROSSINGS, EVENTS, HANDSHAKES_FAILED, PARKED,
-    REQUESTS, SLOW, STREAM_BYTES, STREAMS, TURNS,
+    REQUESTS, SLOW, STREAM_BYTES, STREAMS, TURNED_AWAY, TURNS,
 };
 use super::shard::Shard;
 use crate::http::Response;
@@ -26,7 +26,7 @@ enum Kind {
 }
 
 /// One per shard: the counter, its name, kind and what it says.
-const PER_SHARD: [(usize, &str, Kind, &str); 12] = [
+const PER_SHARD: [(usize, &str, Kind, &str); 13] = [
     (
         STREAMS,
         "autovia_streams",
@@ -92,6 +92,12 @@ const PER_SHARD: [(usize, &str, Kind, &str); 12] = [
         "autovia_failed_handshakes_total",
         Kind::Counter,
         "Connections whose TLS handshake came to nothing.",
+    ),
+    (
+        TURNED_AWAY,
+        "autovia_turned_away_total",
+        Kind::Counter,
+        "Connections answered 503 since no descriptor was left.",
     ),
     (
         CROSSINGS,

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::http::Response;
 use crate::http::tls::Session;
 use crate::peers::Peers;
+use crate::runtime::mailbox::Ticket;
 use crate::wire::id::ContextId;
 
 /// One thing on its way to another shard.
@@ -20,7 +21,7 @@ pub(crate) enum Parcel {
         response: Box<Response>,
     },
     /// A socket that becomes a stream there, and its TLS session, if it has one.
-    Stream(Box<OpenStream<OwnedFd>>, Option<Box<Session>>),
+    Stream(Box<OpenStream<HandedSocket>>, Option<Box<Session>>),
     /// A broadcast whose scope has to be named.
     Broadcast(String),
     /// Scopes for the other nodes: to the link shard.
@@ -67,4 +68,12 @@ pub(crate) struct OpenStream<S> {
     pub id: ContextId,
     pub session: Option<[u8; 16]>,
     pub last_event: Option<u64>,
+}
+
+/// The descriptor of a socket on its way to another shard.
+pub(crate) enum HandedSocket {
+    /// Of the sender's table, which is the receiver's too, or not yet sent ahead.
+    Own(OwnedFd),
+    /// It lies in the receiver's mailbox.
+    Sent(Ticket),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crossbeam_channel::Sender;
 
 use super::StartError;
 use super::config::Config;
-use super::counters::{CONNECTIONS, THREAD, this_thread};
+use super::counters::{CONNECTIONS, THREAD, TURNED_AWAY, this_thread};
 use super::parcel::Parcel;
 use super::shard::{Common, Parts, Shard};
 use super::start::{Define, Event};
@@ -22,7 +23,9 @@ use crate::http::serve;
 use crate::page::{App, Engine, EngineParts};
 use crate::runtime::blocking::{Blocking, Pool};
 use crate::runtime::listener::Accepted;
+use crate::runtime::mailbox::Mailbox;
 use crate::runtime::sends::Sends;
+use crate::runtime::tables::Parting;
 use crate::runtime::wake::{Sleeper, WakeFd};
 use crate::runtime::{
     Executor, Listener, Reactor, Socket, Unwound, ring_when_woken_from_outside, spawn, yield_now,
@@ -36,6 +39,8 @@ pub(super) struct Seat {
     pub listener: TcpListener,
     pub endpoint: Endpoint<Parcel>,
     pub wake: WakeFd,
+    /// Where each shard has a descriptor table of its own.
+    pub own_table: Option<OwnTable>,
     pub bell: Bell,
     pub hasher: RandomState,
     pub globals: Arc<SlotTable>,
@@ -47,6 +52,12 @@ pub(super) struct Seat {
     pub draining: Arc<Switch>,
     pub define: Define,
     pub events: Sender<Event>,
+}
+
+/// What a shard with a descriptor table of its own needs.
+pub(super) struct OwnTable {
+    pub parting: Parting,
+    pub mailbox: Mailbox,
 }
 
 /// The life of a shard's thread.
@@ -76,6 +87,10 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
             shared: seat.shared,
         });
         let (assets, router) = define_app(&engine, &seat.common.config, &seat.define)?;
+        let (parting, mailbox) = seat
+            .own_table
+            .map(|table| (table.parting, table.mailbox))
+            .unzip();
         let bell = seat.bell;
         let shard = Shard::new(Parts {
             id,
@@ -84,6 +99,7 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
             assets,
             router,
             endpoint: seat.endpoint,
+            mailbox,
             blocking: Blocking::new(seat.pool, Arc::new(move || bell.ring())),
         });
         let turns = Turns {
@@ -92,8 +108,15 @@ pub(super) fn sit(seat: Seat) -> Result<(), StartError> {
             reactor,
             sends: Sends::new().map_err(|error| machine("got no ring for its sends", &error))?,
         };
+        let listening = seat.listener.as_raw_fd();
         let listener =
             Listener::new(seat.listener).map_err(|error| machine("can't listen", &error))?;
+        if let Some(parting) = parting {
+            // As late as can be: what the app has opened for all shards is open in each table.
+            parting
+                .part(listening)
+                .map_err(|error| machine("got no descriptor table of its own", &error))?;
+        }
         accept(&shard, listener);
         drain_when_told(&shard, seat.draining);
         shard.start_periods();
@@ -170,11 +193,9 @@ fn accept(shard: &Rc<Shard>, mut listener: Listener) {
                         tracing::warn!(shard = shard.id, %error, "a connection could not be taken")
                     }
                 },
+                Some(Ok(Accepted::TurnedAway)) => shard.turned_away(),
                 Some(Ok(Accepted::NoDescriptors)) => {
-                    tracing::warn!(
-                        shard = shard.id,
-                        "no descriptors are left: connections are turned away (raise the open-files limit, see autovia doctor)"
-                    );
+                    shard.turned_away();
                     shard
                         .timers
                         .sleep_until(Instant::now() + Duration::from_millis(10))
@@ -190,6 +211,31 @@ fn accept(shard: &Rc<Shard>, mut listener: Listener) {
             }
         }
     });
+}
+
+/// While connections are turned away, the log says so at most this often.
+const TELL_TURNED_AWAY_EVERY_MS: u64 = 10_000;
+
+impl Shard {
+    /// Counts a connection that no descriptor was left for, and says so now and then.
+    pub(super) fn turned_away(&self) {
+        self.count(TURNED_AWAY, 1);
+        let turned_away = &self.turned_away;
+        turned_away.untold.set(turned_away.untold.get() + 1);
+        let now = self.now();
+        if now < turned_away.quiet_until_ms.get() {
+            return;
+        }
+        turned_away
+            .quiet_until_ms
+            .set(now + TELL_TURNED_AWAY_EVERY_MS);
+        tracing::warn!(
+            shard = self.id,
+            connections = turned_away.untold.replace(0),
+            total = self.common.board.get(self.id, TURNED_AWAY),
+            "no descriptors are left: connections are turned away with 503 (raise the open-files limit or run more shards, see autovia doctor)"
+        );
+    }
 }
 
 fn connect(shard: &Rc<Shard>, socket: Socket) {

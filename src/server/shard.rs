@@ -26,6 +26,7 @@ use crate::page::{Context, Engine, Lane, LocalFuture};
 use crate::peers::Peers;
 use crate::runtime::blocking::{Blocking, BlockingError};
 use crate::runtime::local;
+use crate::runtime::mailbox::Mailbox;
 use crate::runtime::timer::Timers;
 use crate::scope::Scope;
 use crate::wire::relay::NodeId;
@@ -64,6 +65,8 @@ pub(crate) struct Shard {
     pub router: matchit::Router<u16>,
     pub endpoint: RefCell<Endpoint<Parcel>>,
     held: RefCell<VecDeque<(usize, Parcel)>>,
+    /// Where shards have own descriptor tables.
+    pub mailbox: Option<RefCell<Mailbox>>,
     pub replies: RefCell<Slab<local::Sender<Response>>>,
     pub streams: RefCell<Streams>,
     pub queues: RefCell<HashMap<u32, Queue>>,
@@ -76,11 +79,21 @@ pub(crate) struct Shard {
     pub closing_waiters: local::Waiters,
     /// Connections with a request in hand or waiting for one.
     pub connections: Cell<usize>,
+    pub turned_away: TurnedAway,
     started: Instant,
     now_ms: Cell<u64>,
     nudged: Cell<bool>,
     sleeper: RefCell<Option<Waker>>,
     pub(super) peers: RefCell<Arc<Peers>>,
+}
+
+/// Connections that no descriptor was left for.
+#[derive(Default)]
+pub(crate) struct TurnedAway {
+    /// Since the log last said so.
+    pub untold: Cell<u64>,
+    /// When the log may say so again, in the shard's milliseconds.
+    pub quiet_until_ms: Cell<u64>,
 }
 
 /// What a shard is put together from.
@@ -91,6 +104,7 @@ pub(crate) struct Parts {
     pub assets: Assets,
     pub router: matchit::Router<u16>,
     pub endpoint: Endpoint<Parcel>,
+    pub mailbox: Option<Mailbox>,
     pub blocking: Blocking,
 }
 
@@ -122,6 +136,7 @@ impl Shard {
             router: parts.router,
             endpoint: RefCell::new(parts.endpoint),
             held: RefCell::default(),
+            mailbox: parts.mailbox.map(RefCell::new),
             replies: RefCell::default(),
             streams: RefCell::default(),
             queues: RefCell::default(),
@@ -132,6 +147,7 @@ impl Shard {
             closing: Cell::new(false),
             closing_waiters: local::Waiters::default(),
             connections: Cell::new(0),
+            turned_away: TurnedAway::default(),
             started: Instant::now(),
             now_ms: Cell::new(1),
             nudged: Cell::new(false),
@@ -177,7 +193,7 @@ impl Shard {
     pub fn send(&self, to: usize, parcel: Parcel) -> Result<(), Parcel> {
         let mut held = self.held.borrow_mut();
         let parcel = if held.is_empty() {
-            match self.endpoint.borrow_mut().send(to, parcel) {
+            match self.try_send(to, parcel) {
                 Ok(()) => {
                     self.nudge();
                     return Ok(());
@@ -205,7 +221,7 @@ impl Shard {
             };
             if full.contains(&to) {
                 held.push_back((to, parcel));
-            } else if let Err(parcel) = self.endpoint.borrow_mut().send(to, parcel) {
+            } else if let Err(parcel) = self.try_send(to, parcel) {
                 full.push(to);
                 held.push_back((to, parcel));
             }

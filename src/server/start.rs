@@ -4,7 +4,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::io::Write;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +18,13 @@ use super::link::{self, ErrorHook, LinkSeat};
 use super::parcel::Parcel;
 use super::seat::{Seat, sit};
 use super::shard::Common;
+use super::tables::{Doors, Tables};
 use super::{StartError, doctor, logging, tls, watchdog};
 use crate::broker::{Broker, InMemoryBroker, MeshBroker, Reach};
 use crate::page::App;
 use crate::runtime::blocking::Pool;
 use crate::runtime::listener::bind;
+use crate::runtime::tables::Parting;
 use crate::runtime::wake::WakeFd;
 use crate::runtime::{Unwound, random};
 use crate::scope::Crossing;
@@ -72,9 +73,11 @@ pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, S
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let tables = Tables::choose(&config, files.got)?;
     tracing::info!(
         open_files = files.got,
         hard_limit = files.hard,
+        descriptor_tables = tables.name(),
         "open files"
     );
     let scheme = if config.tls_cert.is_some() {
@@ -95,11 +98,10 @@ pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, S
     let hang_time = config.hang_time;
     let board = Arc::new(Board::new(shards, COUNTERS));
     let draining = Arc::new(Switch::new());
-    let seated = seat_all(
-        config, links, listeners, &board, &draining, &define, &events,
-    )?;
-
+    let doors = Doors { listeners, tables };
+    // A handler writes to a number in the table of whichever thread it runs on: the pipes come first.
     watch_signals(&events)?;
+    let seated = seat_all(config, doors, links, &board, &draining, &define, &events)?;
     for _ in 0..shards + usize::from(seated.link.is_some()) {
         match inbox.recv() {
             Ok(Event::Ready) => {}
@@ -118,6 +120,9 @@ pub(crate) fn run(config: Config, define: Define, links: Links) -> Result<i32, S
             Ok(Event::ShardHangs(..) | Event::LinkHangs) | Err(_) => {}
         }
     }
+    if let Some(parting) = &seated.parting {
+        parting.close_rest();
+    }
     watchdog::start(Arc::clone(&board), seated.link.clone(), hang_time, events)?;
     // A closed stdout is no reason not to serve.
     writeln!(std::io::stdout(), "autovia listening on {scheme}://{bound}").ok();
@@ -134,6 +139,8 @@ struct Seated {
     bells: Vec<Bell>,
     /// The link shard's counters.
     link: Option<Arc<Board>>,
+    /// Where shards have descriptor tables of their own.
+    parting: Option<Parting>,
 }
 
 impl Seated {
@@ -148,8 +155,8 @@ impl Seated {
 /// Starts a thread per shard, and one for the link if there is one.
 fn seat_all(
     config: Config,
+    doors: Doors,
     links: Links,
-    listeners: Vec<TcpListener>,
     board: &Arc<Board>,
     draining: &Arc<Switch>,
     define: &Define,
@@ -173,6 +180,9 @@ fn seat_all(
         .map(|wake| Box::new(move || wake.ring()) as Box<dyn Fn() + Send + Sync>)
         .collect();
     let mut endpoints = mesh::<Parcel>(rings, MeshConfig::default());
+    let (parting, own_tables) = doors
+        .own_tables(members)
+        .map_err(|error| machine("no descriptors for mailboxes between shards", &error))?;
     let keys = match &config.session_keys {
         Some(keys) => SessionKeys::new(keys.expose().clone()),
         None => SessionKeys::new(vec![random::bytes()]),
@@ -236,6 +246,7 @@ fn seat_all(
             wake: wakes.pop().expect("the link is the last member"),
             bell: bells[shards].clone(),
             pool: pool.clone(),
+            parting: parting.clone(),
             broker,
             node: node_id,
             board: Arc::clone(board),
@@ -247,7 +258,12 @@ fn seat_all(
             link::sit(seat)
         })?;
     }
-    for (((id, listener), endpoint), wake) in (0..shards).zip(listeners).zip(endpoints).zip(wakes) {
+    for ((((id, listener), endpoint), wake), own_table) in (0..shards)
+        .zip(doors.listeners)
+        .zip(endpoints)
+        .zip(wakes)
+        .zip(own_tables)
+    {
         let seat = Seat {
             id,
             cpu: cpus[id % cpus.len()],
@@ -255,6 +271,7 @@ fn seat_all(
             bell: bells[id].clone(),
             endpoint,
             wake,
+            own_table,
             hasher: hasher.clone(),
             globals: Arc::clone(&globals),
             shared: Arc::clone(&shared),
@@ -269,7 +286,11 @@ fn seat_all(
         let died = move |text| Event::ShardDied(id, text);
         start_thread(format!("shard-{id}"), events, died, move || sit(seat))?;
     }
-    Ok(Seated { bells, link })
+    Ok(Seated {
+        bells,
+        link,
+        parting,
+    })
 }
 
 /// Starts a thread whose end, however it comes, is told to the main thread.

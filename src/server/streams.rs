@@ -270,7 +270,7 @@ impl Shard {
         key
     }
 
-    fn refuse_stream(self: &Rc<Self>, mut channel: Channel, status: u16, line: &str) {
+    pub(super) fn refuse_stream(self: &Rc<Self>, mut channel: Channel, status: u16, line: &str) {
         let response = Response::line(status, line).with_hsts(self.common.hsts.as_deref());
         let mut out = Vec::new();
         response.encode(false, true, &mut out);

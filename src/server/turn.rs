@@ -6,12 +6,11 @@ use std::rc::Rc;
 use autovia_shards::{Invalidation, Received};
 
 use super::counters::{CROSSINGS, QUIET, TURNS};
-use super::parcel::{OpenStream, Parcel};
+use super::parcel::Parcel;
 use super::shard::Shard;
-use crate::http::Channel;
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::Sleeper;
-use crate::runtime::{Reactor, Socket, spawn, yield_now};
+use crate::runtime::{Reactor, spawn, yield_now};
 use crate::scope::Scope;
 
 /// The invalidation that stands for all.
@@ -153,25 +152,7 @@ impl Shard {
                     sender.send(*response);
                 }
             }
-            Parcel::Stream(open, tls) => match Socket::adopt(open.socket) {
-                Ok(socket) => {
-                    let OpenStream {
-                        id,
-                        session,
-                        last_event,
-                        ..
-                    } = *open;
-                    self.open_stream(OpenStream {
-                        socket: Channel::new(socket, tls),
-                        id,
-                        session,
-                        last_event,
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(shard = self.id, %error, "a stream that was handed over could not be taken")
-                }
-            },
+            Parcel::Stream(open, tls) => self.unpack_stream(*open, tls),
             Parcel::Peers(peers) => self.set_peers(peers),
             Parcel::Publish(_) => {
                 tracing::error!(

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use super::broker::{parse_channel, parse_subject, parse_username};
 use super::settings as s;
-use super::value::{BrokerKind, LogFilter, LogFormat, ReadyWhen, TrustedOrigin, parse_switch};
+use super::value::{
+    BrokerKind, DescriptorTables, LogFilter, LogFormat, ReadyWhen, TrustedOrigin, parse_switch,
+};
 use crate::secret::Secret;
 
 const BROKER: &str = "Broker";
@@ -43,6 +45,9 @@ pub struct ServerArgs {
     /// How many shards to run.
     #[arg(long, value_name = "N", value_parser = s::SHARDS.parser(), help = s::SHARDS.help())]
     pub shards: Option<u64>,
+    /// How many descriptor tables there are.
+    #[arg(long, value_name = "TABLES", value_enum, hide_short_help = true, help = s::DESCRIPTOR_TABLES.help())]
+    pub descriptor_tables: Option<DescriptorTables>,
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", help = s::HOST.help())]
     pub host: Option<String>,

@@ -42,7 +42,7 @@ pub use session_keys::{
 };
 pub use setting::{ENV_PREFIX, Number, Problem, Text, env_name};
 pub use surroundings::{Cpus, Surroundings, ThisProcess};
-pub use value::{BrokerKind, LogFilter, LogFormat, ReadyWhen, TrustedOrigin};
+pub use value::{BrokerKind, DescriptorTables, LogFilter, LogFormat, ReadyWhen, TrustedOrigin};
 
 /// The configuration of a server, checked, in plain values.
 ///
@@ -52,6 +52,8 @@ pub use value::{BrokerKind, LogFilter, LogFormat, ReadyWhen, TrustedOrigin};
 pub struct Config {
     /// How many shards to run, at least one.
     pub shards: usize,
+    /// How many descriptor tables there are.
+    pub descriptor_tables: DescriptorTables,
     /// CPUs that shards may be pinned to, in rising order, at least one.
     pub cpus: Vec<usize>,
     /// Address or name to listen on; [`Config::listen_address`] resolves it.

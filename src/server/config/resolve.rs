@@ -86,8 +86,13 @@ fn pick_all(
     let heartbeat = layers.number_or_default(&s::HEARTBEAT_SECONDS, a.heartbeat_seconds)?;
     let scope_rate = layers.number_or_default(&s::SCOPE_RATE, a.scope_rate)?;
     let port = layers.number_or_default(&s::PORT, a.port)?;
+    let descriptor_tables =
+        layers.pick(s::DESCRIPTOR_TABLES.name, a.descriptor_tables, |said| {
+            parse_choice(said.text()?)
+        })?;
     let mut resolved = Config {
         shards,
+        descriptor_tables: descriptor_tables.unwrap_or_default(),
         cpus: cpus.allowed,
         host: host.unwrap_or_else(|| s::HOST.default.to_owned()),
         port: u16::try_from(port).unwrap_or(u16::MAX),

@@ -28,6 +28,14 @@ pub const SHARDS: Number = Number::new(
 )
 .found_at_start("one per CPU that this process may use");
 
+/// How many descriptor tables there are.
+pub const DESCRIPTOR_TABLES: Text = Text::new(
+    "descriptor-tables",
+    "auto, shared, per-shard",
+    "auto",
+    "which descriptor tables shards have: one for all (shared), one each (per-shard), or (auto) one each only where the hard limit of open files is below 65536",
+);
+
 /// Address to listen on.
 pub const HOST: Text = Text::new(
     "host",
@@ -365,6 +373,7 @@ pub const TEMPLATE_DIR: Text = Text::new(
 /// All options, in the order in which help and docs show them.
 pub const SETTINGS: &[Setting] = &[
     Setting::Number(&SHARDS),
+    Setting::Text(&DESCRIPTOR_TABLES),
     Setting::Text(&HOST),
     Setting::Number(&PORT),
     Setting::Text(&CONFIG),

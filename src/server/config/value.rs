@@ -46,6 +46,19 @@ pub enum ReadyWhen {
     Link,
 }
 
+/// How many descriptor tables there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[non_exhaustive]
+pub enum DescriptorTables {
+    /// One per shard where one for all would be small.
+    #[default]
+    Auto,
+    /// One for all shards.
+    Shared,
+    /// One per shard.
+    PerShard,
+}
+
 /// What is logged: a level, or `tracing` directives; known to be well formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);

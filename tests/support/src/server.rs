@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +41,11 @@ impl Server {
             working_folder: None,
             io_uring: true,
         }
+    }
+
+    /// Where the binary is, to be started in another way.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Adds `--shards`.

@@ -1,0 +1,117 @@
+//! Descriptors: sockets cross shards whichever tables these have, and a full table is a state, not an end.
+
+mod common;
+mod pages;
+
+use std::path::Path;
+
+use autovia_testkit::{Connection, Page, Running, Server};
+use common::{eventually, probe};
+use pages::{click, sets};
+use serde_json::json;
+
+const TABLES: [&str; 2] = ["shared", "per-shard"];
+
+/// Open files that a small server may have: enough for two shards and some hundred connections.
+const FEW: usize = 256;
+
+#[test]
+fn a_stream_goes_to_its_page_whichever_tables_shards_have() {
+    for tables in TABLES {
+        let server = probe()
+            .shards(2)
+            .args(["--descriptor-tables", tables])
+            .start();
+        server.wait_log(&format!("descriptor_tables=\"{tables}\""));
+        // Given several streams of a page on each shard, whose connections come in on either,
+        for page in Page::one_per_shard(server.port(), "/", 2) {
+            let mut streams: Vec<_> = (0..6).map(|_| page.stream()).collect();
+            // when the page changes,
+            click(&page, "add", json!([]));
+            // then each of them is told.
+            for stream in &mut streams {
+                stream.until(|event| sets(event, "count", 1));
+            }
+        }
+    }
+}
+
+/// The probe with two shards, started by a shell that lowers the limit of open files.
+fn small(tables: &str) -> Running {
+    let shell = Path::new("/bin/sh");
+    let script = format!("ulimit -n {FEW}; exec \"$0\" \"$@\"");
+    Server::new(shell)
+        .args(["-c", &script])
+        .arg(probe().binary())
+        .args([
+            "--shards",
+            "2",
+            "--port",
+            "0",
+            "--descriptor-tables",
+            tables,
+        ])
+        .start()
+}
+
+const HEALTH: &[u8] = b"GET /_health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/// Asks on a new connection; the answer's status, and the connection.
+fn ask(server: &Running) -> Option<(u16, Connection)> {
+    let mut connection = server.client().connect();
+    connection.write(HEALTH).ok()?;
+    let answer = connection.response(false).ok()?;
+    if answer.status == 503 {
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    Some((answer.status, connection))
+}
+
+#[test]
+fn a_full_table_turns_connections_away_keeps_those_it_has_and_recovers() {
+    for tables in TABLES {
+        // Given a page with a stream on a server of few descriptors,
+        let server = small(tables);
+        let page = Page::open(&server.client(), "/");
+        let mut stream = page.stream();
+        let mut clicks = server.client().connect();
+        assert!(clicks.still_answers());
+        // when connections come and stay until one is answered 503,
+        let mut held = Vec::new();
+        let full = (0..4 * FEW).any(|_| match ask(&server) {
+            Some((503, _)) => true,
+            Some((status, connection)) => {
+                assert_eq!(status, 200);
+                held.push(connection);
+                false
+            }
+            None => false,
+        });
+        assert!(full, "{} connections were taken", held.len());
+        assert!(held.len() > FEW / 2, "only {} were taken", held.len());
+        // then the log says so, once for so many,
+        server.wait_log("connections are turned away with 503");
+        // those that are open are served,
+        for connection in held.iter_mut().step_by(20) {
+            assert!(connection.still_answers());
+        }
+        let origin = page.client.origin();
+        let body = json!({ "via_ctx": page.context, "_args": [] }).to_string();
+        let headers = [
+            ("Origin", origin.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let request = page
+            .client
+            .encode("POST", "/_action/add", &headers, body.as_bytes());
+        clicks.write(&request).unwrap();
+        assert_eq!(clicks.response(false).unwrap().status, 200);
+        stream.until(|event| sets(event, "count", 1));
+        // and when there is room again, new ones too.
+        drop(held);
+        eventually("a connection that is taken again", || {
+            ask(&server).filter(|(status, _)| *status == 200)
+        });
+    }
+}
