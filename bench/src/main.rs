@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use autovia_bench::machine::Facts;
-use autovia_bench::suites::{SuiteError, fanout, fanout_report, nodes, shards};
+use autovia_bench::suites::{SuiteError, check, fanout, fanout_report, nodes, shards};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -15,6 +15,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Suite {
+    /// User-space instructions per delivered event (callgrind), compared with the committed baseline.
+    Check(check::Options),
     /// All streams watch one scope: CPU per delivered event, time until the last has it, memory per stream.
     Fanout(fanout::Options),
     /// From node to node through a broker: latency, messages per second, CPU per message, beside a bare loop.
@@ -25,6 +27,7 @@ enum Suite {
 
 fn main() -> ExitCode {
     let done = match Options::parse().suite {
+        Suite::Check(options) => run_check(&options).map(|()| true),
         Suite::Fanout(options) => run_fanout(&options),
         Suite::Nodes(options) => run_nodes(&options).map(|()| true),
         Suite::Shards(options) => run_shards(&options).map(|()| true),
@@ -41,6 +44,30 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run_check(options: &check::Options) -> Result<(), SuiteError> {
+    let counts = check::run(options, &mut |count| {
+        eprintln!(
+            "{}: {:.1} instructions/event",
+            count.case.name, count.per_event
+        );
+    })?;
+    if options.renew {
+        let doing = format!("writing {}", options.baseline.display());
+        check::medians(&counts)
+            .write(&options.baseline)
+            .map_err(SuiteError::system(doing))?;
+        check::report::write(&options.out, &counts, &Facts::read())?;
+    }
+    let doing = format!("reading {}", options.baseline.display());
+    let baseline =
+        check::baseline::Baseline::read(&options.baseline).map_err(SuiteError::system(doing))?;
+    println!("{}", check::report::table(&counts, &baseline));
+    match check::report::complaints(&counts, &baseline) {
+        none if none.is_empty() => Ok(()),
+        complaints => Err(SuiteError::Worse(complaints.join("\n"))),
     }
 }
 

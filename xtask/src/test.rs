@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI checks, on a machine that may have nothing but Rust.
 //!
-//! Invariant: each step runs to its end or the run stops there with a non-zero exit code; no step
+//! Invariant: each step runs to its end or the run stops there with a non-zero exit code; under `CI=true` no step
 //! is skipped because a tool is missing. What needs another program gets it installed first.
 
 use std::env;
@@ -104,6 +104,9 @@ fn check_list(report: &mut Report, quick: bool) -> Result<(), String> {
             run_command(cargo(&root).args(["xtask", "mutants", "--sample", MUTANTS_SAMPLE]))
         })?;
         report.step("fuzzers, a minute each", fuzz::all)?;
+        report.step("instructions per event, beside the baseline", || {
+            instructions(cargo(&root))
+        })?;
     }
     Ok(())
 }
@@ -145,6 +148,23 @@ impl Report {
             }
         }
     }
+}
+
+/// Counts instructions under callgrind. The one step that a machine may do without: its figure is for those who
+/// change the hot path, and CI has it always.
+fn instructions(mut cargo: Command) -> Result<(), String> {
+    if let Err(reason) = install(&[("valgrind", "valgrind")]) {
+        let is_ci = env::var("CI").is_ok_and(|value| value == "true");
+        if is_ci {
+            return Err(format!("valgrind is needed under CI=true: {reason}"));
+        }
+        println!(
+            "skipped, nothing was counted: valgrind is not here and can't be installed ({reason})"
+        );
+        return Ok(());
+    }
+    let release = ["run", "--release", "--package", "autovia-bench"];
+    run_command(cargo.args(release).args(["--", "check"]))
 }
 
 /// Runs all tests, shows what they print, and gives their sum.
@@ -203,7 +223,12 @@ pub(crate) fn workspace_root() -> Result<PathBuf, String> {
 }
 
 fn install_programs() -> Result<(), String> {
-    let missing: Vec<&str> = PROGRAMS
+    install(&PROGRAMS)
+}
+
+/// Installs those of `programs`, each beside the Debian package that brings it, which are missing.
+fn install(programs: &[(&str, &str)]) -> Result<(), String> {
+    let missing: Vec<&str> = programs
         .iter()
         .filter(|(program, _)| find_program(program).is_none())
         .map(|&(_, package)| package)
@@ -224,7 +249,7 @@ fn install_programs() -> Result<(), String> {
     let mut install = vec!["apt-get", "install", "-y", "-qq", "--no-install-recommends"];
     install.extend(&missing);
     privileged(&install, &list)?;
-    match PROGRAMS
+    match programs
         .iter()
         .find(|(program, _)| find_program(program).is_none())
     {

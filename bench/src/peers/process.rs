@@ -15,6 +15,18 @@ use crate::load::Dialect;
 
 const LISTENING: &str = "listening on ";
 
+/// One shard on any port. The rate limit would measure its own pauses; sessions have one page each.
+pub const ARGUMENTS_OF_AUTOVIA: [&str; 8] = [
+    "--shards",
+    "1",
+    "--port",
+    "0",
+    "--scope-rate",
+    "0",
+    "--log-level",
+    "warn",
+];
+
 /// A server to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Peer {
@@ -99,17 +111,7 @@ impl Peer {
             Peer::FloorEpoll => &["--by", "epoll"],
             Peer::FloorUring => &["--by", "uring"],
             Peer::Axum => &[],
-            // The rate limit would measure its own pauses; sessions have one page each.
-            Peer::Autovia => &[
-                "--shards",
-                "1",
-                "--port",
-                "0",
-                "--scope-rate",
-                "0",
-                "--log-level",
-                "warn",
-            ],
+            Peer::Autovia => &ARGUMENTS_OF_AUTOVIA,
         }
     }
 }
@@ -166,13 +168,17 @@ impl Programs {
         })
     }
 
-    /// Starts `peer` on `core`, or anywhere if there is none to spare.
-    pub fn start(&self, peer: Peer, core: Option<usize>) -> Result<Running, StartError> {
-        let path = match &self.autovia {
+    /// The program of `peer`.
+    pub fn path(&self, peer: Peer) -> PathBuf {
+        match &self.autovia {
             Some(path) if peer == Peer::Autovia => path.clone(),
             _ => self.folder.join(peer.program()),
-        };
-        let mut command = Command::new(path);
+        }
+    }
+
+    /// Starts `peer` on `core`, or anywhere if there is none to spare.
+    pub fn start(&self, peer: Peer, core: Option<usize>) -> Result<Running, StartError> {
+        let mut command = Command::new(self.path(peer));
         command.args(peer.arguments());
         Running::start(command, core)
     }
@@ -220,6 +226,12 @@ impl Running {
     /// Its process number.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Closes its standard input and waits until it has left by itself.
+    pub fn finish(mut self) -> io::Result<()> {
+        drop(self.child.stdin.take());
+        self.child.wait().map(drop)
     }
 
     /// Kills it. What the kernel had taken for the streams still reaches them, then they end.

@@ -29,6 +29,14 @@ pub enum SuiteError {
         /// What the system said.
         source: io::Error,
     },
+    /// The check found what has become dearer.
+    #[error("{0}")]
+    Worse(String),
+    /// A figure per delivered event needs all events delivered.
+    #[error(
+        "events were lost, doubled or late, or streams were closed: what is counted per event would be wrong"
+    )]
+    EventsMissing,
     /// Two threads that share a core say nothing about two cores.
     #[error(
         "this suite needs two cores and may use one: allow more (taskset, cpuset) and run it again"

@@ -1,5 +1,6 @@
 //! What is measured. Each suite runs its subjects in turn, round by round, and writes one report.
 
+pub mod check;
 mod error;
 pub mod fanout;
 pub mod fanout_report;
