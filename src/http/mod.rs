@@ -4,6 +4,7 @@
 
 pub(crate) mod assets;
 mod channel;
+mod compress;
 mod connection;
 pub(crate) mod origin;
 mod request;
@@ -12,6 +13,7 @@ mod secure;
 pub(crate) mod tls;
 
 pub(crate) use channel::Channel;
+pub(crate) use compress::{Coding, compress};
 pub(crate) use connection::{Limits, Service, serve};
 pub(crate) use request::Request;
 pub(crate) use response::{Answer, HSTS, Response, http_date};

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use super::counters::{HANDSHAKES_FAILED, REQUESTS};
 use super::parcel::{ActionRequest, HandedSocket, OpenStream, PageRequest, Parcel, Work};
 use super::shard::Shard;
-use crate::http::{Answer, Channel, Limits, Request, Response, Service};
+use crate::http::{Answer, Channel, Coding, Limits, Request, Response, Service, compress};
 use crate::runtime::timer::Timers;
 use crate::runtime::{local, random};
 use crate::wire::body::{ActionBody, MAX_DEPTH, stream_query};
@@ -23,7 +23,11 @@ impl Service for Shard {
         if request.head.path() == "/_sse" {
             return self.stream(&request);
         }
-        Answer::Response(self.respond(request).await)
+        let mut response = self.respond(&request).await;
+        if self.config().compress_pages {
+            compress(&mut response, &request.head);
+        }
+        Answer::Response(response)
     }
 
     fn timers(&self) -> &Timers {
@@ -56,13 +60,13 @@ impl Service for Shard {
 }
 
 impl Shard {
-    async fn respond(self: &Rc<Self>, request: Request) -> Response {
+    async fn respond(self: &Rc<Self>, request: &Request) -> Response {
         if let Err(error) = path::check(request.head.path()) {
             return Response::line(error.status(), error.to_string());
         }
         let reads = matches!(request.head.method, Method::Get | Method::Head);
         let path = request.head.path();
-        if let Some(response) = self.assets.find(&request) {
+        if let Some(response) = self.assets.find(request) {
             if reads {
                 return response;
             }
@@ -70,10 +74,10 @@ impl Shard {
         }
         if let Some(name) = path.strip_prefix("/_action/") {
             let name = name.to_owned();
-            return self.action(&request, name).await;
+            return self.action(request, name).await;
         }
         if path == "/_session/close" {
-            return self.close(&request).await;
+            return self.close(request).await;
         }
         if let Some(response) = self.watched(path) {
             if reads {
@@ -81,11 +85,12 @@ impl Shard {
             }
             return Response::line(405, "health is asked for by GET").with("Allow", "GET, HEAD");
         }
-        self.page(&request).await
+        self.page(request).await
     }
 
     /// `GET /_sse`: the socket goes to the context's shard and stays there.
     fn stream(self: Rc<Self>, request: &Request) -> Answer {
+        let gzip = self.config().compress_streams && Coding::Gzip.is_taken(&request.head);
         match self.stream_target(request) {
             Err(response) => Answer::Response(response),
             Ok((id, session, last_event)) => Answer::Take(Box::new(move |socket: Channel| {
@@ -96,6 +101,7 @@ impl Shard {
                         id,
                         session,
                         last_event,
+                        gzip,
                     });
                     return;
                 }
@@ -105,6 +111,7 @@ impl Shard {
                     id,
                     session,
                     last_event,
+                    gzip,
                 };
                 let parcel = Parcel::Stream(Box::new(open), tls);
                 if let Err(parcel) = self.send(to, parcel) {

@@ -72,6 +72,7 @@ impl Shard {
             id,
             session,
             last_event,
+            gzip,
         } = open;
         let fd = match (socket, &self.mailbox) {
             (HandedSocket::Own(fd), _) => fd,
@@ -110,6 +111,7 @@ impl Shard {
             id,
             session,
             last_event,
+            gzip,
         });
     }
 }

@@ -86,6 +86,9 @@ impl Shard {
 
     /// Sends what the outboxes hold, in as few system calls as possible.
     pub fn send_ready(self: &Rc<Self>, sends: &mut Sends, results: &mut Vec<i32>) {
+        if let Some(deflater) = &mut self.streams.borrow_mut().deflater {
+            deflater.forget();
+        }
         loop {
             let ready = self.streams.borrow_mut().take_ready();
             if ready.is_empty() {

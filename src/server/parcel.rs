@@ -68,6 +68,8 @@ pub(crate) struct OpenStream<S> {
     pub id: ContextId,
     pub session: Option<[u8; 16]>,
     pub last_event: Option<u64>,
+    /// Its events are to be compressed.
+    pub gzip: bool,
 }
 
 /// The descriptor of a socket on its way to another shard.

@@ -144,7 +144,7 @@ fn define_app(
             Unwound::of(&*payload).text
         ))
     })?;
-    let mut assets = Assets::new(config.dev);
+    let mut assets = Assets::new(config.dev, config.compress_pages);
     let mistakes = engine.with_extras(|extras| {
         for (path, asset) in &extras.assets {
             assets.add(path, asset.content_type, asset.body);

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use slab::Slab;
 
 use super::counters::{BLOCKED, STREAMS};
+use super::deflate::{Deflater, GZIP_HEADER};
 use super::parcel::OpenStream;
 use super::shard::Shard;
 use crate::http::tls::{SEAL_MAX_BYTES, Session};
@@ -37,6 +38,8 @@ pub(crate) struct Stream {
     pub(super) ending: bool,
     /// It stands in the list of those to be sent to.
     pub(super) ready: bool,
+    /// Its events are compressed.
+    pub(super) gzip: bool,
 }
 
 /// All streams of a shard.
@@ -53,6 +56,7 @@ pub(crate) struct Streams {
     pub(super) replaced: std::collections::HashMap<u32, u64>,
     /// What streams with TLS are sent in one batch, encrypted.
     pub(super) sealed: Vec<u8>,
+    pub(super) deflater: Option<Deflater>,
 }
 
 impl Stream {
@@ -131,7 +135,22 @@ impl Streams {
         !self.ready.is_empty()
     }
 
+    /// Queues an event.
     pub(super) fn push(&mut self, key: u32, patch: &Patch) {
+        if self
+            .slab
+            .get(key as usize)
+            .is_some_and(|stream| stream.gzip)
+        {
+            let deflater = self.deflater.get_or_insert_with(Deflater::new);
+            let deflated = deflater.deflate(patch);
+            self.push_bytes(key, &deflated);
+        } else {
+            self.push_bytes(key, patch);
+        }
+    }
+
+    fn push_bytes(&mut self, key: u32, patch: &Patch) {
         if let Some(stream) = self.slab.get_mut(key as usize) {
             stream.queued += patch.len();
             stream.outbox.push_back(Rc::clone(patch));
@@ -205,7 +224,7 @@ impl Shard {
         self.context_deadline(&context, 0);
         self.leave_parked(&context);
         context.closed_ms.set(0);
-        let key = self.add_stream(open.socket, &context);
+        let key = self.add_stream(open.socket, &context, open.gzip);
         let up_to_date = match before {
             Life::Rendered => !context.has(!dirty::LISTED),
             // Also while its old stream is not yet seen to have ended: who has the newest event
@@ -235,9 +254,9 @@ impl Shard {
         tracing::debug!(shard = self.id, stream = key, page = %context.path(), "a stream opened");
     }
 
-    fn add_stream(self: &Rc<Self>, channel: Channel, context: &Rc<Context>) -> u32 {
+    fn add_stream(self: &Rc<Self>, channel: Channel, context: &Rc<Context>, gzip: bool) -> u32 {
         let mut head = Vec::with_capacity(256);
-        let mut headers = smallvec::SmallVec::<[_; 6]>::from_slice(&[
+        let mut headers = smallvec::SmallVec::<[_; 8]>::from_slice(&[
             ("Content-Type", "text/event-stream"),
             ("Cache-Control", "no-cache"),
             ("X-Accel-Buffering", "no"),
@@ -245,8 +264,17 @@ impl Shard {
             ("Connection", "close"),
         ]);
         headers.extend(self.common.hsts.as_deref().map(|value| (HSTS, value)));
+        if self.config().compress_streams {
+            headers.push(("Vary", "Accept-Encoding"));
+        }
+        if gzip {
+            headers.push(("Content-Encoding", "gzip"));
+        }
         write_head(&mut head, 200, &http_date(), &headers)
             .expect("the head of a stream is a valid head");
+        if gzip {
+            head.extend_from_slice(&GZIP_HEADER);
+        }
         let mut streams = self.streams.borrow_mut();
         let entry = streams.slab.vacant_entry();
         let key = u32::try_from(entry.key()).expect("streams fit 32 bits");
@@ -262,8 +290,9 @@ impl Shard {
             opened_ms: self.now(),
             ending: false,
             ready: false,
+            gzip,
         });
-        streams.push(key, &head.into());
+        streams.push_bytes(key, &head.into());
         context.streams.borrow_mut().push(key);
         self.count(STREAMS, 1);
         self.nudge();

@@ -18,6 +18,7 @@ mod stock;
 // What every page can rely on.
 mod away;
 mod clicks;
+mod compressed;
 mod failures;
 mod gone;
 mod https;

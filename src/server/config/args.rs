@@ -139,6 +139,13 @@ pub struct ServerArgs {
     /// No counters for the outside.
     #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAFETY, help = s::HIDE_METRICS.help())]
     pub hide_metrics: Option<bool>,
+
+    /// Smaller pages and files.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = PAGES, help = s::COMPRESS_PAGES.help())]
+    pub compress_pages: Option<bool>,
+    /// Smaller events.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = STREAMS, help = s::COMPRESS_STREAMS.help())]
+    pub compress_streams: Option<bool>,
     /// Origins that may send actions.
     #[arg(long, value_name = "ORIGIN", value_parser = TrustedOrigin::parse, value_delimiter = ',', help_heading = SAFETY, help = s::TRUSTED_ORIGIN.help())]
     pub trusted_origin: Vec<TrustedOrigin>,

@@ -90,6 +90,10 @@ pub struct Config {
     pub secure_cookie: bool,
     /// `/_metrics` is answered with 404.
     pub hide_metrics: bool,
+    /// Pages and files are compressed for browsers that take it.
+    pub compress_pages: bool,
+    /// Events are compressed for browsers that take it.
+    pub compress_streams: bool,
     /// Origins that may send actions; empty is the request's own host.
     pub trusted_origins: Vec<TrustedOrigin>,
     /// Heartbeat of idle streams; `None` is never.

@@ -111,6 +111,12 @@ fn pick_all(
         hsts_time: (hsts > 0).then(|| Duration::from_secs(hsts)),
         secure_cookie,
         hide_metrics: layers.switch(s::HIDE_METRICS.name, a.hide_metrics)?,
+        compress_pages: layers
+            .pick(s::COMPRESS_PAGES.name, a.compress_pages, |said| {
+                said.switch()
+            })?
+            .unwrap_or(true),
+        compress_streams: layers.switch(s::COMPRESS_STREAMS.name, a.compress_streams)?,
         trusted_origins: layers.trusted_origins(a.trusted_origin)?,
         heartbeat_time: (heartbeat > 0).then(|| Duration::from_secs(heartbeat)),
         scope_rate: u32::try_from(scope_rate).ok().filter(|rate| *rate > 0),

@@ -127,6 +127,22 @@ pub const SECURE_COOKIE: Text = Text::new(
     "session cookie for https only: Secure, and named with __Host-",
 );
 
+/// Whether pages and files are compressed.
+pub const COMPRESS_PAGES: Text = Text::new(
+    "compress-pages",
+    "true, false",
+    "true",
+    "compress pages and files for browsers that take zstd, br or gzip",
+);
+
+/// Whether streams are compressed.
+pub const COMPRESS_STREAMS: Text = Text::new(
+    "compress-streams",
+    "true, false",
+    "false",
+    "compress events for browsers that take gzip: each once for all streams that carry it",
+);
+
 /// Whether the counters are for nobody.
 pub const HIDE_METRICS: Text = Text::new(
     "hide-metrics",
@@ -405,6 +421,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::Text(&SESSION_KEY_FILE),
     Setting::Text(&SECURE_COOKIE),
     Setting::Text(&HIDE_METRICS),
+    Setting::Text(&COMPRESS_PAGES),
+    Setting::Text(&COMPRESS_STREAMS),
     Setting::Text(&TRUSTED_ORIGIN),
     Setting::Number(&HEARTBEAT_SECONDS),
     Setting::Number(&SCOPE_RATE),

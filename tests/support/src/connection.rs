@@ -158,6 +158,14 @@ impl Connection {
         }
     }
 
+    /// What has come since the last call, at least one byte; an end is an error.
+    pub fn some(&mut self) -> io::Result<Vec<u8>> {
+        if self.received.is_empty() && self.fill(Deadline::after(self.patience))? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(std::mem::take(&mut self.received))
+    }
+
     /// Whether the peer still answers on this connection, found out by asking for `/_health`.
     ///
     /// Waiting for a close that may never come would need a guess at a time; a request doesn't.
