@@ -4,6 +4,7 @@
 //! `ksoftirqd` of the sender's core. A server that batches its sends moves work from the first to the second, so
 //! both are read, always.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -51,6 +52,28 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     parse_resident(&status).ok_or_else(|| unexpected(&format!("/proc/{pid}/status"), &status))
 }
 
+/// Bytes that the kernel holds for sockets and their descriptors, on the whole machine: its slabs and TCP's buffers.
+pub fn socket_bytes() -> io::Result<u64> {
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let slab = field(&memory, "Slab:").and_then(|kib| kib.parse::<u64>().ok());
+    let sockets = fs::read_to_string("/proc/net/sockstat")?;
+    let line = sockets.lines().find(|line| line.starts_with("TCP:"));
+    let pages = line
+        .and_then(|line| line.split_once("mem "))
+        .and_then(|(_, pages)| pages.trim().parse::<u64>().ok());
+    let page_bytes = rustix::param::page_size() as u64;
+    match (slab, pages) {
+        (Some(slab), Some(pages)) => Ok(slab * 1024 + pages * page_bytes),
+        _ => Err(unexpected("/proc/meminfo or /proc/net/sockstat", &memory)),
+    }
+}
+
+/// The first word after `name` in lines of `name value unit`.
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()
+}
+
 /// The process number of `ksoftirqd` on `core`; none in a container that can't see kernel threads.
 pub fn ksoftirqd(core: usize) -> Option<u32> {
     let name = format!("ksoftirqd/{core}");
@@ -67,6 +90,16 @@ pub fn allowed_cores() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU)
         .filter(|&core| set.is_set(core))
         .collect())
+}
+
+/// The cores that this process may use, though its first thread may be pinned to one of them by now.
+pub fn own_cores() -> io::Result<Vec<usize>> {
+    static AT_START: OnceLock<Vec<usize>> = OnceLock::new();
+    if let Some(cores) = AT_START.get() {
+        return Ok(cores.clone());
+    }
+    let cores = allowed_cores()?;
+    Ok(AT_START.get_or_init(|| cores).clone())
 }
 
 /// Pins the calling thread; threads and processes that it starts afterwards inherit the pin.
@@ -106,10 +139,7 @@ fn parse_stat(stat: &str) -> Option<Usage> {
 }
 
 fn parse_resident(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    Some(field(status, "VmRSS:")?.parse::<u64>().ok()? * 1024)
 }
 
 fn unexpected(path: &str, text: &str) -> io::Error {

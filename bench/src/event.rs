@@ -6,6 +6,9 @@
 /// Bytes of the event as the floor and axum write it, HTTP framing apart.
 pub const EVENT_BYTES: usize = 200;
 
+/// Bytes of the element on the page for slow readers.
+pub const LARGE_BYTES: usize = 4096;
+
 const HTML_BYTES: usize = 135;
 
 /// The patched element: a number in a fixed amount of text.
@@ -15,12 +18,23 @@ const HTML_BYTES: usize = 135;
 /// assert_eq!(autovia_bench::event::html(7).len(), autovia_bench::event::html(12_345).len());
 /// ```
 pub fn html(seq: u64) -> String {
+    element(&text(seq), HTML_BYTES)
+}
+
+/// The same in the size of a whole page's content.
+pub fn large(seq: u64) -> String {
+    element(&text(seq), LARGE_BYTES)
+}
+
+/// The same with the viewer's number, so that no two viewers see the same.
+pub fn own(seq: u64, viewer: u64) -> String {
+    element(&format!("{}viewer={viewer} ", text(seq)), HTML_BYTES)
+}
+
+fn element(text: &str, bytes: usize) -> String {
     let (open, close) = ("<p id=\"bench\">", "</p>");
-    format!(
-        "{open}{:.<width$}{close}",
-        text(seq),
-        width = HTML_BYTES - open.len() - close.len()
-    )
+    let width = bytes - open.len() - close.len();
+    format!("{open}{text:.<width$}{close}")
 }
 
 /// The text inside the element: the number, followed by a space.

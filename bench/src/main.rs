@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use autovia_bench::machine::Facts;
-use autovia_bench::suites::{SuiteError, check, fanout, fanout_report, nodes, shards};
+use autovia_bench::suites::{
+    Plan, SuiteError, check, fanout, fanout_report, nodes, shards, sheet, small,
+};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -19,6 +21,30 @@ enum Suite {
     Check(check::Options),
     /// All streams watch one scope: CPU per delivered event, time until the last has it, memory per stream.
     Fanout(fanout::Options),
+    /// Fan-out to many scopes, to few of many, and with a rendering for each viewer.
+    Variants(sheet::Options),
+    /// CPU per event at 1,000 and at 15,000 streams, one shard and two, beside the floor's own growth.
+    Growth(sheet::Options),
+    /// Memory per idle stream, kept-alive connection and parked page.
+    Idle(sheet::Options),
+    /// Clicks: request, run, value on the tab's own stream.
+    Actions(sheet::Options),
+    /// All tabs come at once: streams per second and core.
+    Storm(sheet::Options),
+    /// Streams open and close: CPU for each, memory that is kept.
+    Churn(sheet::Options),
+    /// A fifth of the tabs hide and show.
+    Visibility(sheet::Options),
+    /// Events, hiding tabs and visitors at once.
+    Mixed(sheet::Options),
+    /// Readers that stop to read: what they cost the others, and the server's memory.
+    Slow(sheet::Options),
+    /// Every suite that compares with peers in its short form, in less than 12 minutes: renews all their pages.
+    All {
+        /// How often each subject is measured.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// From node to node through a broker: latency, messages per second, CPU per message, beside a bare loop.
     Nodes(nodes::Options),
     /// What the threads share, beside its peers: ns per operation of rings, hops, slot table, sets.
@@ -29,6 +55,16 @@ fn main() -> ExitCode {
     let done = match Options::parse().suite {
         Suite::Check(options) => run_check(&options).map(|()| true),
         Suite::Fanout(options) => run_fanout(&options),
+        Suite::Variants(options) => run_small(&small::variants::PLAN, &options),
+        Suite::Growth(options) => run_small(&small::growth::PLAN, &options),
+        Suite::Idle(options) => run_small(&small::idle::PLAN, &options),
+        Suite::Actions(options) => run_small(&small::actions::PLAN, &options),
+        Suite::Storm(options) => run_small(&small::storm::PLAN, &options),
+        Suite::Churn(options) => run_small(&small::churn::PLAN, &options),
+        Suite::Visibility(options) => run_small(&small::visibility::PLAN, &options),
+        Suite::Mixed(options) => run_small(&small::mixed::PLAN, &options),
+        Suite::Slow(options) => run_small(&small::slow::PLAN, &options),
+        Suite::All { rounds } => run_all(rounds),
         Suite::Nodes(options) => run_nodes(&options).map(|()| true),
         Suite::Shards(options) => run_shards(&options).map(|()| true),
     };
@@ -69,6 +105,32 @@ fn run_check(options: &check::Options) -> Result<(), SuiteError> {
         none if none.is_empty() => Ok(()),
         complaints => Err(SuiteError::Worse(complaints.join("\n"))),
     }
+}
+
+/// These suites end with an error where an event was lost or doubled.
+fn run_small(plan: &Plan, options: &sheet::Options) -> Result<bool, SuiteError> {
+    println!("{}", sheet::run(plan, options)?);
+    Ok(true)
+}
+
+/// A suite's options by themselves, with their defaults.
+#[derive(Parser)]
+struct Only<T: clap::Args> {
+    #[command(flatten)]
+    options: T,
+}
+
+/// A suite that fails is told, and the next one still runs.
+fn run_all(rounds: u32) -> Result<bool, SuiteError> {
+    let line = ["bench", "--rounds", &rounds.to_string()];
+    let mut all_well = run_fanout(&Only::parse_from(line).options)?;
+    for plan in small::PLANS {
+        if let Err(error) = run_small(plan, &Only::parse_from(line).options) {
+            eprintln!("{}: {error}", plan.name);
+            all_well = false;
+        }
+    }
+    Ok(all_well)
 }
 
 /// True if every stream got everything.

@@ -1,10 +1,11 @@
-//! The pages of the suites on autovia: for the fan-out one view in GLOBAL scope that shows a sequence number, for
-//! the nodes one that shows how often it was rendered, those that make it stale, and what a node counts.
+//! The pages of the suites on autovia: for the fan-out views that show a sequence number, in one scope or in many,
+//! shared or one for each viewer; for the actions a counter; for the nodes one that shows how often it was rendered, those that make it stale, and what a node counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use autovia::prelude::*;
 use autovia_bench::event;
+use autovia_bench::load::page::ticks_of;
 use autovia_bench::suites::nodes;
 use clap::Parser;
 
@@ -19,6 +20,11 @@ fn main() {
     end_with_stdin();
     Server::from_args(cli.server).run(|app| {
         app.page("/bench", bench);
+        app.page("/own", own);
+        app.page("/large", large);
+        app.page("/rooms/{rooms}/{room}", rooms);
+        app.page("/sparse/{rooms}/{room}", sparse);
+        app.page("/value", value);
         app.page("/watched", watched);
         app.page("/click", click);
         app.page("/burst", burst);
@@ -27,14 +33,68 @@ fn main() {
 }
 
 fn bench(page: &mut Page) {
+    tick_for_all(page);
+    page.view(|view| Html::trusted(event::html(seq(view))));
+}
+
+fn own(page: &mut Page) {
+    tick_for_all(page);
+    page.view(|view| Html::trusted(event::own(seq(view), view.tab())));
+}
+
+fn large(page: &mut Page) {
+    tick_for_all(page);
+    page.view(|view| Html::trusted(event::large(seq(view))));
+}
+
+fn tick_for_all(page: &mut Page) {
     page.action("tick", async |ctx| {
         ctx.global().increment("seq", 1).await?;
         ctx.broadcast(Scope::GLOBAL)
     });
-    page.view(|view| {
-        let seq: Option<u64> = view.global("seq").unwrap_or(None);
-        Html::trusted(event::html(seq.unwrap_or(0)))
+}
+
+fn seq(view: &View) -> u64 {
+    view.global("seq").unwrap_or(None).unwrap_or(0)
+}
+
+fn rooms(page: &mut Page) {
+    page.join(|ctx| scope!("room:{}", ctx.param("room")));
+    page.action("tick", async |ctx| {
+        ctx.global().increment("seq", 1).await?;
+        for room in 0..number(&ctx.param("rooms")) {
+            ctx.broadcast(scope!("room:{}", room))?;
+        }
+        Ok(())
     });
+    page.view(|view| Html::trusted(event::html(seq(view))));
+}
+
+fn sparse(page: &mut Page) {
+    page.join(|ctx| scope!("room:{}", ctx.param("room")));
+    page.action("tick", async |ctx| {
+        let tick = ctx.global().increment("seq", 1).await?;
+        let rooms = i64::from(number(&ctx.param("rooms")).max(1));
+        ctx.broadcast(scope!("room:{}", tick % rooms))
+    });
+    page.view(|view| {
+        let (rooms, room) = (
+            number(&view.param("rooms")).max(1),
+            number(&view.param("room")),
+        );
+        Html::trusted(event::html(ticks_of(rooms, room as usize, seq(view))))
+    });
+}
+
+/// A number of an address; nonsense is 0.
+fn number(text: &str) -> u32 {
+    text.parse().unwrap_or(0)
+}
+
+fn value(page: &mut Page) {
+    let count = page.signal("count", 0_i64);
+    page.action("add", async move |ctx| count.update(ctx, |n| n + 1));
+    page.view(move |view| count.text(view));
 }
 
 /// Renders of the watched page: what is stale crosses nodes, and no value, so each render has to show another one.

@@ -1,16 +1,17 @@
 //! The peer from the tokio world: axum, server-sent events, one broadcast channel, as its documentation shows it.
 //! Ends when its standard input is closed.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use autovia_bench::event;
 use autovia_bench::peers::process::announce;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
@@ -18,8 +19,8 @@ use axum::serve::ListenerExt;
 use clap::{Parser, ValueEnum};
 use futures_lite::{Stream, stream};
 use tokio::net::unix::pipe;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 
 /// Events that a slow stream may lag behind.
 const BACKLOG: usize = 64;
@@ -45,6 +46,13 @@ enum Runtime {
 struct Board {
     seq: AtomicU64,
     ticks: broadcast::Sender<(u64, Arc<str>)>,
+    tabs: Mutex<HashMap<u64, Tab>>,
+}
+
+/// A tab of the actions suite: its value and the way to its stream.
+struct Tab {
+    count: u64,
+    changes: mpsc::UnboundedSender<u64>,
 }
 
 fn main() -> io::Result<()> {
@@ -60,10 +68,13 @@ async fn serve(port: u16) -> io::Result<()> {
     let board = Arc::new(Board {
         seq: AtomicU64::new(0),
         ticks: broadcast::Sender::new(BACKLOG),
+        tabs: Mutex::default(),
     });
     let router = Router::new()
         .route("/sse", get(subscribe))
         .route("/tick", post(tick))
+        .route("/value/{tab}", get(watch))
+        .route("/value/{tab}/add", post(add))
         .with_state(board);
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     announce(listener.local_addr()?)?;
@@ -108,4 +119,31 @@ fn patch(seq: u64, html: &str) -> Event {
         .event("datastar-patch-elements")
         .id(format!("{seq:012}"));
     event.data(format!("elements {html}"))
+}
+
+async fn watch(
+    State(board): State<Arc<Board>>,
+    Path(number): Path<u64>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let (changes, values) = mpsc::unbounded_channel();
+    let tab = Tab { count: 0, changes };
+    let mut tabs = board.tabs.lock().unwrap_or_else(PoisonError::into_inner);
+    tabs.insert(number, tab);
+    Sse::new(stream::unfold(values, async |mut values| {
+        let count = values.recv().await?;
+        let event = Event::default().event("datastar-patch-signals");
+        let event = event.data(format!("signals {{\"count\":{count}}}"));
+        Some((Ok(event), values))
+    }))
+}
+
+async fn add(State(board): State<Arc<Board>>, Path(number): Path<u64>) -> StatusCode {
+    let mut tabs = board.tabs.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(tab) = tabs.get_mut(&number) else {
+        return StatusCode::NOT_FOUND;
+    };
+    tab.count += 1;
+    // Fails where the stream has gone: then there is nobody to tell.
+    _ = tab.changes.send(tab.count);
+    StatusCode::NO_CONTENT
 }

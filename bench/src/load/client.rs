@@ -1,7 +1,7 @@
 //! One simulated tab: connects, gets its page (where there is one), opens its stream, books its events.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
@@ -26,6 +26,8 @@ pub(super) enum Phase {
     Opening,
     /// The stream is open.
     Live,
+    /// The tab is hidden and has no stream.
+    Hidden,
     /// The stream has ended.
     Ended,
 }
@@ -37,6 +39,8 @@ pub(super) struct Client {
     pub phase: Phase,
     pub session: Option<Session>,
     pub account: Account,
+    /// Nothing is read from the socket.
+    pub frozen: bool,
     /// Events without a sequence number.
     pub unnumbered: u64,
     response: Response,
@@ -52,6 +56,7 @@ impl Client {
             phase: Phase::Connecting,
             session: None,
             account: Account::default(),
+            frozen: false,
             unnumbered: 0,
             response: Response::default(),
             page: Vec::new(),
@@ -60,18 +65,18 @@ impl Client {
     }
 
     /// The socket is writable: asks for the page, or for the stream once the page is known.
-    pub fn ask(&mut self, server: SocketAddr, dialect: Dialect) -> io::Result<()> {
+    pub fn ask(&mut self, server: SocketAddr, dialect: Dialect, index: usize) -> io::Result<()> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
         }
-        let wants_page = dialect == Dialect::Autovia && self.session.is_none();
-        let (request, phase) = if wants_page {
-            (page_request(server), Phase::Page)
-        } else {
-            (
+        let (request, phase) = match dialect {
+            Dialect::Autovia(board) if self.session.is_none() => {
+                (page_request(server, &board.path(index)), Phase::Page)
+            }
+            _ => (
                 stream_request(server, self.session.as_ref()),
                 Phase::Opening,
-            )
+            ),
         };
         // A fresh socket takes a few hundred bytes whole.
         self.socket.write_all(request.as_bytes())?;
@@ -116,6 +121,20 @@ impl Client {
         Ok(())
     }
 
+    /// Ends the stream, as a browser does with a hidden tab's; what it misses until it comes back is no loss.
+    pub fn hide(&mut self) -> io::Result<()> {
+        self.phase = Phase::Hidden;
+        self.socket.shutdown(Shutdown::Both)
+    }
+
+    /// Comes back to the same page, where `newest` is the event that it may begin with.
+    pub fn show(&mut self, server: SocketAddr, index: usize, newest: u64) -> Result<(), LoadError> {
+        self.account.excuse(newest);
+        self.events = Events::default();
+        self.response = Response::default();
+        self.redial(server, index)
+    }
+
     /// Takes in what arrived on the stream; `asked` is the number of the latest tick.
     pub fn take_events(&mut self, bytes: &[u8], asked: u64) -> Result<(), LoadError> {
         let (events, account, unnumbered) =
@@ -138,6 +157,15 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Connects from one of this machine's own addresses and waits for it.
+pub fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    bind(&socket, &SocketAddrV4::new(source, 0))?;
+    connect(&socket, &server)?;
+    Ok(TcpStream::from(socket))
 }
 
 fn dial(server: SocketAddr, index: usize) -> io::Result<TcpStream> {

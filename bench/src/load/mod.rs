@@ -7,12 +7,14 @@
 //! - [`page`]: requests, and what is taken from a page
 //! - [`http`], [`sse`]: the parsers, bytes in and meaning out
 //! - [`tally`]: the account of each stream
+//! - `tabs`: tabs that hide and come back, readers that freeze
 
 mod client;
 mod control;
 pub mod http;
 pub mod page;
 pub mod sse;
+mod tabs;
 pub mod tally;
 
 use std::io;
@@ -25,9 +27,10 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
+pub use client::connect_from;
 use client::{Client, Phase};
 use control::Control;
-pub use page::Dialect;
+pub use page::{Board, Dialect};
 pub use tally::Faults;
 
 /// Handshakes under way at a time, below the backlog of every listener.
@@ -125,6 +128,8 @@ pub struct Load {
     asked: u64,
     /// Live streams that have not seen the latest tick.
     behind: usize,
+    /// Streams that the latest tick was for.
+    reached: usize,
     live: usize,
     closed: u64,
     buffer: Vec<u8>,
@@ -151,6 +156,7 @@ impl Load {
             answered: true,
             asked: 0,
             behind: 0,
+            reached: 0,
             live: 0,
             closed: 0,
             buffer: vec![0; READ_BYTES],
@@ -187,12 +193,18 @@ impl Load {
         }
         self.asked += 1;
         self.answered = false;
-        self.behind = self.live;
+        self.behind = (0..self.clients.len())
+            .filter(|&index| self.waits(index))
+            .count();
+        self.reached = self.behind;
         let session = self
             .clients
             .first()
             .and_then(|client| client.session.as_ref());
-        let request = page::tick_request(self.server, session, self.asked);
+        let request = match self.dialect {
+            Dialect::Nchan => page::publish_request(self.server, self.asked),
+            _ => page::tick_request(self.server, session, self.asked),
+        };
         let start = Instant::now();
         self.control.ask(&request).map_err(LoadError::Control)?;
         let mut last = None;
@@ -251,8 +263,12 @@ impl Load {
             closed,
             ..Report::default()
         };
-        for client in &self.clients {
-            report.faults += client.account.close(self.asked);
+        for (index, client) in self.clients.iter().enumerate() {
+            // A hidden tab and a frozen reader have missed something by intent.
+            if client.phase == Phase::Hidden || client.frozen {
+                continue;
+            }
+            report.faults += client.account.close(self.dialect.newest(index, self.asked));
             report.unnumbered += client.unnumbered;
         }
         Ok(report)
@@ -288,7 +304,16 @@ impl Load {
         Ok(count)
     }
 
+    /// Whether client `index` is to have an event that has not come yet.
+    fn waits(&self, index: usize) -> bool {
+        let client = &self.clients[index];
+        client.phase == Phase::Live
+            && !client.frozen
+            && client.account.highest() < self.dialect.newest(index, self.asked)
+    }
+
     fn client_ready(&mut self, index: usize) -> Result<(), LoadError> {
+        let newest = self.dialect.newest(index, self.asked);
         let client = &mut self.clients[index];
         if client.phase == Phase::Connecting {
             return self.ask(index);
@@ -315,12 +340,12 @@ impl Load {
                     }
                 }
             }
-            Phase::Connecting | Phase::Opening | Phase::Live | Phase::Ended => {
+            Phase::Connecting | Phase::Opening | Phase::Live | Phase::Hidden | Phase::Ended => {
                 let was_live = client.phase == Phase::Live;
                 let before = client.account.highest();
-                client.take_events(bytes, self.asked)?;
+                client.take_events(bytes, newest)?;
                 self.live += usize::from(!was_live && client.phase == Phase::Live);
-                if before < self.asked && client.account.highest() >= self.asked {
+                if was_live && before < newest && client.account.highest() >= newest {
                     self.behind -= 1;
                 }
             }
@@ -331,7 +356,7 @@ impl Load {
     fn ask(&mut self, index: usize) -> Result<(), LoadError> {
         let client = &mut self.clients[index];
         client
-            .ask(self.server, self.dialect)
+            .ask(self.server, self.dialect, index)
             .map_err(|source| LoadError::Connect { index, source })?;
         epoll::modify(
             &self.epoll,
@@ -343,12 +368,12 @@ impl Load {
     }
 
     fn ended(&mut self, index: usize) -> Result<(), LoadError> {
+        self.behind -= usize::from(self.waits(index));
         let client = &mut self.clients[index];
         client.phase = Phase::Ended;
         epoll::delete(&self.epoll, &client.socket)?;
         self.live -= 1;
         self.closed += 1;
-        self.behind -= usize::from(client.account.highest() < self.asked);
         Ok(())
     }
 }

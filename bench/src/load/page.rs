@@ -12,8 +12,65 @@ use super::http::Head;
 pub enum Dialect {
     /// `GET /sse` is the stream, `POST /tick` makes an event.
     Plain,
-    /// `GET /bench` is a page with a context, which has a stream and the action `tick`.
-    Autovia,
+    /// The same, but the event is made by the publisher and comes with `POST /tick`.
+    Nchan,
+    /// A page with a context, which has a stream and the action `tick`.
+    Autovia(Board),
+}
+
+/// Which of the bench's pages the tabs open; every tick of one client is for all of its board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// One scope, one rendering for all.
+    One,
+    /// One scope, each viewer has a rendering of its own.
+    Own,
+    /// So many scopes, client i watches scope i modulo their number; a tick makes all of them stale.
+    Rooms(u32),
+    /// The same, a tick makes one of them stale, in turn.
+    Sparse(u32),
+    /// One scope; a rendering of [`crate::event::LARGE_BYTES`].
+    Large,
+}
+
+impl Board {
+    /// The page of client number `index`.
+    pub fn path(self, index: usize) -> String {
+        match self {
+            Board::One => "/bench".to_owned(),
+            Board::Own => "/own".to_owned(),
+            Board::Rooms(rooms) => format!("/rooms/{rooms}/{}", index % rooms as usize),
+            Board::Sparse(rooms) => format!("/sparse/{rooms}/{}", index % rooms as usize),
+            Board::Large => "/large".to_owned(),
+        }
+    }
+}
+
+impl Dialect {
+    /// The number of the newest event that client `index` is to have after `tick` ticks.
+    pub fn newest(self, index: usize, tick: u64) -> u64 {
+        match self {
+            Dialect::Autovia(Board::Sparse(rooms)) => ticks_of(rooms, index, tick),
+            _ => tick,
+        }
+    }
+}
+
+/// How many of the first `tick` ticks were for the scope of client `index`, where each is for the next of `rooms`.
+///
+/// ```
+/// use autovia_bench::load::page::ticks_of;
+/// assert_eq!([0, 1, 2].map(|index| ticks_of(3, index, 4)), [1, 2, 1]);
+/// ```
+pub fn ticks_of(rooms: u32, index: usize, tick: u64) -> u64 {
+    let (rooms, room) = (u64::from(rooms), index as u64 % u64::from(rooms));
+    // Tick k is for room k modulo rooms: room 0 waits for the last of the first turn.
+    let first = if room == 0 { rooms } else { room };
+    if tick < first {
+        0
+    } else {
+        (tick - first) / rooms + 1
+    }
 }
 
 /// What a page gave to its browser.
@@ -68,8 +125,8 @@ impl Session {
 }
 
 /// The request for a page.
-pub fn page_request(server: SocketAddr) -> String {
-    format!("GET /bench HTTP/1.1\r\nhost: {server}\r\naccept: text/html\r\n\r\n")
+pub fn page_request(server: SocketAddr, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: {server}\r\naccept: text/html\r\n\r\n")
 }
 
 /// The request for a stream.
@@ -93,16 +150,30 @@ pub fn stream_request(server: SocketAddr, session: Option<&Session>) -> String {
 pub fn tick_request(server: SocketAddr, session: Option<&Session>, tick: u64) -> String {
     match session {
         None => format!("POST /tick HTTP/1.1\r\nhost: {server}\r\ncontent-length: 0\r\n\r\n"),
-        Some(Session { context, cookie }) => {
-            let body = serde_json::json!({ "via_ctx": context, "_args": [] }).to_string();
-            format!(
-                "POST /_action/tick HTTP/1.1\r\nhost: {server}\r\norigin: http://{server}\r\ncookie: {cookie}\r\n\
-                 idempotency-key: {tick}\r\ndatastar-request: true\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-        }
+        Some(session) => action_request(server, session, "tick", tick),
     }
+}
+
+/// The request that publishes event number `tick`.
+pub fn publish_request(server: SocketAddr, tick: u64) -> String {
+    let body = format!("elements {}", crate::event::html(tick));
+    format!(
+        "POST /tick HTTP/1.1\r\nhost: {server}\r\nx-eventsource-event: datastar-patch-elements\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The request of click number `click` for `action`.
+pub fn action_request(server: SocketAddr, session: &Session, action: &str, click: u64) -> String {
+    let Session { context, cookie } = session;
+    let body = serde_json::json!({ "via_ctx": context, "_args": [] }).to_string();
+    format!(
+        "POST /_action/{action} HTTP/1.1\r\nhost: {server}\r\norigin: http://{server}\r\ncookie: {cookie}\r\n\
+         idempotency-key: {click}\r\ndatastar-request: true\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// The value of the first attribute that starts with `name` (its `=` included), as it stands in the HTML.

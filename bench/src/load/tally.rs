@@ -1,7 +1,7 @@
 //! Every event accounted for: what came, what didn't, what came twice or too late.
 //!
 //! The k-th tick of a run makes each stream see `seq=k`, once and in order. A stream's first event may be `seq=0`,
-//! the state before the first tick.
+//! the state before the first tick; the first after a pause may be the newest before the stream was opened again.
 
 use std::ops::AddAssign;
 
@@ -52,6 +52,13 @@ impl Account {
         self.highest
     }
 
+    /// Forgives what a stream that was away has missed, up to `newest`, which may also still come.
+    pub fn excuse(&mut self, newest: u64) {
+        self.highest = self.highest.max(newest);
+        self.missing.clear();
+        self.started = false;
+    }
+
     /// Books an event; `asked` is the number of the latest tick.
     pub fn book(&mut self, seq: u64, asked: u64) {
         let first = !self.started;
@@ -64,7 +71,7 @@ impl Account {
         } else if let Some(index) = self.missing.iter().position(|&missing| missing == seq) {
             self.missing.swap_remove(index);
             self.reordered += 1;
-        } else if !(first && seq == 0) {
+        } else if !(first && seq == self.highest) {
             self.doubled += 1;
         }
     }
@@ -90,6 +97,28 @@ mod tests {
             account.book(seq, asked);
         }
         account.close(asked)
+    }
+
+    #[test]
+    fn who_comes_back_may_begin_with_the_newest_once() {
+        let mut account = Account::default();
+        account.book(1, 1);
+        account.excuse(5);
+        account.book(5, 5);
+        account.book(6, 6);
+        assert_eq!(account.close(6), Faults::default());
+        account.excuse(9);
+        account.book(9, 9);
+        account.book(9, 9);
+        account.book(11, 11);
+        assert_eq!(
+            account.close(11),
+            Faults {
+                lost: 1,
+                doubled: 1,
+                ..Faults::default()
+            }
+        );
     }
 
     #[test]

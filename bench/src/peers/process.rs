@@ -4,14 +4,16 @@
 //! is closed, so none outlives a bench that is killed.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::nchan::{self, Folder};
 use crate::cpu;
-use crate::load::Dialect;
+use crate::load::{Board, Dialect};
 
 const LISTENING: &str = "listening on ";
 
@@ -36,6 +38,8 @@ pub enum Peer {
     FloorUring,
     /// axum + tokio, server-sent events from a broadcast channel.
     Axum,
+    /// nginx with the nchan module; left out where it is not installed.
+    Nchan,
     /// autovia with one page of the bench's own app.
     Autovia,
 }
@@ -73,10 +77,11 @@ pub enum StartError {
 
 impl Peer {
     /// All of them, the floor first: the others are compared with it.
-    pub const ALL: [Peer; 4] = [
+    pub const ALL: [Peer; 5] = [
         Peer::FloorEpoll,
         Peer::FloorUring,
         Peer::Axum,
+        Peer::Nchan,
         Peer::Autovia,
     ];
 
@@ -86,14 +91,25 @@ impl Peer {
             Peer::FloorEpoll => "floor-epoll",
             Peer::FloorUring => "floor-uring",
             Peer::Axum => "axum",
+            Peer::Nchan => "nchan",
             Peer::Autovia => "autovia",
         }
+    }
+
+    /// Those of `peers` that this machine can start; the others are named on standard error.
+    pub fn available(peers: &[Peer]) -> Vec<Peer> {
+        let has = |peer: Peer| peer != Peer::Nchan || nchan::is_here();
+        if peers.iter().any(|&peer| !has(peer)) {
+            eprintln!("nchan is left out: apt-get install nginx libnginx-mod-nchan");
+        }
+        peers.iter().copied().filter(|&peer| has(peer)).collect()
     }
 
     /// How its clients talk to it.
     pub fn dialect(self) -> Dialect {
         match self {
-            Peer::Autovia => Dialect::Autovia,
+            Peer::Autovia => Dialect::Autovia(Board::One),
+            Peer::Nchan => Dialect::Nchan,
             _ => Dialect::Plain,
         }
     }
@@ -102,6 +118,7 @@ impl Peer {
         match self {
             Peer::FloorEpoll | Peer::FloorUring => "bench-floor",
             Peer::Axum => "bench-axum",
+            Peer::Nchan => "nginx",
             Peer::Autovia => "bench-app",
         }
     }
@@ -110,7 +127,7 @@ impl Peer {
         match self {
             Peer::FloorEpoll => &["--by", "epoll"],
             Peer::FloorUring => &["--by", "uring"],
-            Peer::Axum => &[],
+            Peer::Axum | Peer::Nchan => &[],
             Peer::Autovia => &ARGUMENTS_OF_AUTOVIA,
         }
     }
@@ -138,7 +155,7 @@ impl Programs {
         let given = |peer: &Peer| *peer == Peer::Autovia && self.autovia.is_some();
         let mut programs: Vec<&str> = peers
             .iter()
-            .filter(|peer| !given(peer))
+            .filter(|peer| !given(peer) && **peer != Peer::Nchan)
             .map(|peer| peer.program())
             .collect();
         programs.sort_unstable();
@@ -178,8 +195,23 @@ impl Programs {
 
     /// Starts `peer` on `core`, or anywhere if there is none to spare.
     pub fn start(&self, peer: Peer, core: Option<usize>) -> Result<Running, StartError> {
+        self.start_with(peer, core, &[])
+    }
+
+    /// The same with further arguments; for autovia they stand for the number of shards too.
+    pub fn start_with(
+        &self,
+        peer: Peer,
+        core: Option<usize>,
+        extra: &[&str],
+    ) -> Result<Running, StartError> {
+        if peer == Peer::Nchan {
+            return Running::start_nchan(core);
+        }
         let mut command = Command::new(self.path(peer));
-        command.args(peer.arguments());
+        let arguments = peer.arguments();
+        let replaced = if extra.contains(&"--shards") { 2 } else { 0 };
+        command.args(&arguments[replaced..]).args(extra);
         Running::start(command, core)
     }
 }
@@ -189,6 +221,8 @@ impl Programs {
 pub struct Running {
     child: Child,
     address: SocketAddr,
+    /// Only held: the files go with the server.
+    _files: Option<Folder>,
 }
 
 impl Running {
@@ -215,7 +249,39 @@ impl Running {
             stop(&mut child);
             return Err(StartError::NotListening { program, line });
         };
-        Ok(Running { child, address })
+        Ok(Running {
+            child,
+            address,
+            _files: None,
+        })
+    }
+
+    /// Starts nchan and waits until it takes connections, since it says nothing.
+    fn start_nchan(core: Option<usize>) -> Result<Running, StartError> {
+        let spawn = |source| StartError::Spawn {
+            program: "nginx".into(),
+            source,
+        };
+        let (mut command, address, files) = nchan::prepare().map_err(spawn)?;
+        command.stdin(Stdio::null());
+        let child = cpu::started_on(core, || command.spawn()).map_err(spawn)?;
+        let mut running = Running {
+            child,
+            address,
+            _files: Some(files),
+        };
+        loop {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(running);
+            }
+            if running.child.try_wait().map_err(spawn)?.is_some() {
+                return Err(StartError::NotListening {
+                    program: "nginx".into(),
+                    line: "nothing, since it ended".to_owned(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Where it listens.

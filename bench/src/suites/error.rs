@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::load::LoadError;
+use crate::load::{LoadError, Report};
 use crate::peers::process::StartError;
 
 /// Why a suite gave up.
@@ -28,6 +28,14 @@ pub enum SuiteError {
         doing: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// A server lost, doubled or swapped events, or closed streams.
+    #[error("{server} did not deliver each event once and in order: {report:?}")]
+    Unclean {
+        /// Which server.
+        server: &'static str,
+        /// What went wrong.
+        report: Report,
     },
     /// The check found what has become dearer.
     #[error("{0}")]

@@ -18,7 +18,7 @@ const WARM_UP_TICKS: u64 = 3;
 /// Fewer ticks than this say nothing about a p99.
 const TICKS_MIN: u64 = 10;
 /// A tick that has not reached everybody by then has lost events.
-const TICK_LIMIT: Duration = Duration::from_secs(5);
+const TICK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to run.
 #[derive(Debug, Clone, clap::Args)]
@@ -93,7 +93,8 @@ pub fn run(
 ) -> Result<(Vec<Sample>, Cores), SuiteError> {
     let programs = Programs::beside_this(options.autovia.clone())
         .map_err(SuiteError::system("finding this program"))?;
-    programs.build(&options.servers)?;
+    let servers = Peer::available(&options.servers);
+    programs.build(&servers)?;
     let cores = choose_cores().map_err(SuiteError::system("choosing cores"))?;
     if let Some(core) = cores.load {
         cpu::pin_this_thread(core).map_err(SuiteError::system("pinning the generator"))?;
@@ -101,11 +102,8 @@ pub fn run(
     let mut samples = Vec::new();
     for round in 1..=options.rounds {
         for &streams in &options.streams {
-            let first = (round as usize - 1) % options.servers.len().max(1);
-            for &peer in options.servers[first..]
-                .iter()
-                .chain(&options.servers[..first])
-            {
+            let first = (round as usize - 1) % servers.len().max(1);
+            for &peer in servers[first..].iter().chain(&servers[..first]) {
                 let sample = Measurement {
                     programs: &programs,
                     cores,
@@ -123,7 +121,7 @@ pub fn run(
 }
 
 fn choose_cores() -> io::Result<Cores> {
-    Ok(match cpu::allowed_cores()?[..] {
+    Ok(match cpu::own_cores()?[..] {
         [server, load, ..] => Cores {
             server: Some(server),
             load: Some(load),

@@ -213,7 +213,7 @@ fn page(samples: &[Sample], facts: &Facts, cores: Cores) -> String {
     line(&format!(
         "- One tick sends one event of about {EVENT_BYTES} bytes to every stream; the next tick waits for the last stream. \
          `floor-epoll` is one thread that calls `send(2)` once per stream and does nothing else, `floor-uring` the same with \
-         batched io_uring sends, `axum` streams from a tokio broadcast channel, `autovia` goes the whole way from an action \
+         batched io_uring sends, `axum` streams from a tokio broadcast channel, `nchan` is nginx with one worker (its publisher brings the event), `autovia` goes the whole way from an action \
          over broadcast, render and patch to the socket."
     ));
     line(

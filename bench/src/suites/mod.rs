@@ -5,6 +5,10 @@ mod error;
 pub mod fanout;
 pub mod fanout_report;
 pub mod nodes;
+pub mod rig;
 pub mod shards;
+pub mod sheet;
+pub mod small;
 
 pub use error::SuiteError;
+pub use sheet::{Figure, Plan};

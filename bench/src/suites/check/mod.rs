@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::load::{Dialect, Load};
+use crate::load::{Board, Dialect, Load};
 use crate::peers::process::{ARGUMENTS_OF_AUTOVIA, Peer, Programs, Running};
 use crate::suites::SuiteError;
 use baseline::Baseline;
@@ -34,7 +34,7 @@ const TICK_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// How often each case is counted; the median is compared.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// Write the counts as the new baseline, and the report's page, instead of comparing.
     #[arg(long)]
@@ -62,7 +62,7 @@ pub struct Case {
 pub const CASES: [Case; 1] = [Case {
     name: "fanout",
     meaning: "one scope, one rendering for all",
-    dialect: Dialect::Autovia,
+    dialect: Dialect::Autovia(Board::One),
 }];
 
 /// One case in one round.
