@@ -164,6 +164,10 @@ function emit({ event, data }) {
     const error = JSON.parse(args.signals)._via_error
     if (error) failedWithText(error)
   }
+  if (event === 'datastar-patch-signals' && args.signals?.includes('"_via_hint"')) {
+    const hint = JSON.parse(args.signals)._via_hint
+    if (hint) note(hint)
+  }
   if (event === 'datastar-patch-signals' && args.signals?.includes('"_via_take"')) {
     const taken = JSON.parse(args.signals)._via_take
     if (taken) emptyTaken(taken)

@@ -35,7 +35,7 @@ enum Command {
 fn main() {
     let cli = Cli::parse();
     if let Some(Command::Doctor) = cli.command {
-        std::process::exit(autovia::server::doctor::report());
+        std::process::exit(autovia::server::doctor::report_for(cli.server));
     }
     let site = showcase::site(&cli.chat_db).unwrap_or_else(|error| {
         eprintln!("autovia: {error}");

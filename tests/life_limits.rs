@@ -4,7 +4,7 @@ mod common;
 mod pages;
 
 use autovia_testkit::{Client, Page, Stream};
-use common::{SHARDS, eventually, noted, probe, wait_noted};
+use common::{SHARDS, eventually, has_value, noted, probe, value, wait_noted};
 use pages::{click, contexts, probe_with, sets, wait_streams};
 use serde_json::json;
 
@@ -193,4 +193,69 @@ fn five_thousand_pages_without_a_stream_leave_nothing() {
         // when their time is over, then the count is zero again.
         eventually("no context", || (contexts(&server) == 0).then_some(()));
     }
+}
+
+#[test]
+fn the_sixth_page_of_a_browser_is_told_that_it_is_the_last() {
+    for shards in SHARDS {
+        // Given a browser with five pages open,
+        let server = probe().shards(shards).start();
+        let client = server.client();
+        let open = || {
+            let page = Page::open(&client, "/");
+            let stream = page.stream();
+            (page, stream)
+        };
+        let mut five: Vec<_> = (0..5).map(|_| open()).collect();
+        // when the sixth opens, then it is told, and the log has a line;
+        let (_sixth, mut stream) = open();
+        let hint = value(&mut stream, "_via_hint");
+        assert!(
+            hint.as_str()
+                .is_some_and(|text| text.contains("six connections")),
+            "{hint}"
+        );
+        let line = "a browser has 6 streams open by HTTP/1.1";
+        server.wait_log(line);
+        // the others are not told, nor is it told again when one page is left and another comes.
+        drop(stream);
+        drop(five.pop());
+        eventually("five streams are left", || {
+            (server.health()["connections"]["sse"] == 4).then_some(())
+        });
+        five.extend((0..2).map(|_| open()));
+        for (page, stream) in &mut five {
+            assert_eq!(page.act("add", json!([]), json!(null)).status, 200);
+            let seen = stream.collect_until(|event| has_value(event, "count"));
+            assert!(!seen.iter().any(|event| has_value(event, "_via_hint")));
+        }
+        let lines = server.log();
+        assert_eq!(lines.iter().filter(|said| said.contains(line)).count(), 1);
+    }
+}
+
+#[test]
+fn a_browser_behind_a_proxy_is_told_nothing_of_its_connections() {
+    let server = probe().shards(2).start();
+    let client = server.client();
+    let mut streams = Vec::new();
+    for header in ["Via", "Forwarded", "X-Forwarded-For"] {
+        for _ in 0..3 {
+            let page = Page::open(&client, "/");
+            let mut connection = client.connect();
+            let request = client.encode("GET", &page.stream_path(), &[(header, "1.1 proxy")], b"");
+            connection.write(&request).expect("it reads");
+            assert_eq!(connection.response_head().expect("a head").status, 200);
+            streams.push(connection);
+        }
+    }
+    eventually("all are open", || {
+        (server.health()["connections"]["sse"] == 9).then_some(())
+    });
+    assert!(
+        !server
+            .log()
+            .iter()
+            .any(|line| line.contains("streams open by HTTP/1.1"))
+    );
 }

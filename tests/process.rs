@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use autovia_testkit::{Output, Page, Running, Server};
+use autovia_testkit::{Authority, Certificate, Output, Page, Running, Server};
 use common::{SHARDS, autovia, file, probe};
 use serde_json::json;
 
@@ -197,6 +197,40 @@ fn doctor_judges_this_machine_as_the_server_does() {
     for name in ["kernel", "io_uring", "locked memory", "open files", "CPUs"] {
         assert!(output.stdout.contains(name), "no {name} in {output:?}");
     }
+}
+
+#[test]
+fn doctor_reads_the_options_and_looks_at_the_certificate() {
+    let authority = Authority::new();
+    let doctor = |certificate: &Certificate| {
+        let cert = certificate.chain_file.clone().into_os_string();
+        let key = certificate.key_file.clone().into_os_string();
+        let words = ["--tls-cert".into(), cert, "--tls-key".into(), key];
+        autovia().run_to_end(words.into_iter().chain(["doctor".into()]))
+    };
+    let good = doctor(&authority.issue(&["a.test"]));
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert!(
+        good.stdout.contains("certificate        valid until "),
+        "{good:?}"
+    );
+    let over = doctor(&authority.issue_expired(&["a.test"]));
+    assert_eq!(over.status.code(), Some(0), "{over:?}");
+    assert!(
+        over.stdout
+            .contains("not valid any more since Tue, 01 Jan 2002"),
+        "{over:?}"
+    );
+    let mut mixed = authority.issue(&["a.test"]);
+    mixed.key_file = authority.issue(&["b.test"]).key_file;
+    let refused = doctor(&mixed);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        refused
+            .stdout
+            .contains("the certificate is for another key"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub(crate) struct Waiting {
     pub script_bytes: usize,
     /// `_via_error` objects, the newest last.
     pub errors: Vec<String>,
+    /// What the user should know of this page's connection.
+    pub hint: Option<&'static str>,
     /// Inputs to be emptied where they are still what they were: the slot, and what it was.
     pub taken: Vec<(u16, Encoded)>,
 }

@@ -221,6 +221,20 @@ impl Engine {
         })
     }
 
+    /// The members of a scope, if they are at most so many.
+    pub fn few_members_of(&self, scope: &Scope, most: usize) -> Vec<Rc<Context>> {
+        let scopes = self.scopes.borrow();
+        let id = scopes.names.find(scope.as_str());
+        let entry = id.and_then(|id| scopes.entries.get(&id));
+        let few = entry.filter(|entry| entry.members.len() <= most);
+        few.map_or_else(Vec::new, |entry| {
+            let members = entry.members.iter();
+            members
+                .filter_map(|member| self.context(member.context))
+                .collect()
+        })
+    }
+
     /// The results of one load in the scope of `context`.
     pub fn load_table(&self, context: &Context, load: u16) -> Option<Rc<LoadTable>> {
         let membership = self.page(context.page).loads[usize::from(load)].membership;

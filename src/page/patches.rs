@@ -252,6 +252,12 @@ impl Engine {
             write_member(&mut json, "_via_error", error.as_bytes());
             self.push_values(context, json, out);
         }
+        if let Some(hint) = context.with_waiting(|waiting| waiting.hint.take()) {
+            let mut json = vec![b'{'];
+            let hint = serde_json::Value::from(hint).to_string();
+            write_member(&mut json, "_via_hint", hint.as_bytes());
+            self.push_values(context, json, out);
+        }
     }
 
     /// The id of a new event, which is the newest that `context` got.

@@ -240,6 +240,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Tells the user something that no click was about, once.
+    pub fn tell_hint(&self, context: &Context, text: &'static str) {
+        context.with_waiting(|waiting| waiting.hint = Some(text));
+        self.list(context, dirty::ERROR);
+    }
+
     /// Tells the page that one of its actions failed.
     pub fn tell_error(&self, context: &Context, action: &str, click: Option<u64>, text: &str) {
         let error =

@@ -93,37 +93,41 @@ impl Shard {
         let gzip = self.config().compress_streams && Coding::Gzip.is_taken(&request.head);
         match self.stream_target(request) {
             Err(response) => Answer::Response(response),
-            Ok((id, session, last_event)) => Answer::Take(Box::new(move |socket: Channel| {
-                let to = usize::from(id.shard);
-                if to == self.id {
-                    self.open_stream(OpenStream {
-                        socket,
+            Ok((id, session, last_event, direct)) => {
+                Answer::Take(Box::new(move |socket: Channel| {
+                    let to = usize::from(id.shard);
+                    if to == self.id {
+                        self.open_stream(OpenStream {
+                            socket,
+                            id,
+                            session,
+                            last_event,
+                            gzip,
+                            direct,
+                        });
+                        return;
+                    }
+                    let (socket, tls) = socket.into_parts();
+                    let open = OpenStream {
+                        socket: HandedSocket::Own(socket),
                         id,
                         session,
                         last_event,
                         gzip,
-                    });
-                    return;
-                }
-                let (socket, tls) = socket.into_parts();
-                let open = OpenStream {
-                    socket: HandedSocket::Own(socket),
-                    id,
-                    session,
-                    last_event,
-                    gzip,
-                };
-                let parcel = Parcel::Stream(Box::new(open), tls);
-                if let Err(parcel) = self.send(to, parcel) {
-                    // Nothing was written yet: the browser sees a lost connection and comes back.
-                    tracing::warn!(
-                        shard = self.id,
-                        to,
-                        "a stream could not be handed over: the lane is full"
-                    );
-                    drop(parcel);
-                }
-            })),
+                        direct,
+                    };
+                    let parcel = Parcel::Stream(Box::new(open), tls);
+                    if let Err(parcel) = self.send(to, parcel) {
+                        // Nothing was written yet: the browser sees a lost connection and comes back.
+                        tracing::warn!(
+                            shard = self.id,
+                            to,
+                            "a stream could not be handed over: the lane is full"
+                        );
+                        drop(parcel);
+                    }
+                }))
+            }
         }
     }
 
@@ -131,7 +135,7 @@ impl Shard {
     fn stream_target(
         &self,
         request: &Request,
-    ) -> Result<(ContextId, Option<[u8; 16]>, Option<u64>), Response> {
+    ) -> Result<(ContextId, Option<[u8; 16]>, Option<u64>, bool), Response> {
         if request.head.method != Method::Get {
             return Err(Response::line(405, "a stream is opened by GET").with("Allow", "GET"));
         }
@@ -156,6 +160,7 @@ impl Shard {
             id,
             self.session(request).map(|session| session.scope_hash()),
             last_event,
+            !came_by_proxy(request),
         ))
     }
 
@@ -365,6 +370,12 @@ impl Shard {
             }
         }
     }
+}
+
+/// A proxy says so of itself; browsers then share its connections, or have others than ours.
+fn came_by_proxy(request: &Request) -> bool {
+    let told = ["via", "forwarded", "x-forwarded-for"];
+    told.iter().any(|name| request.head.get(name).is_some())
 }
 
 /// The page was asked for by a link on another page of this site.

@@ -73,6 +73,7 @@ impl Shard {
             session,
             last_event,
             gzip,
+            direct,
         } = open;
         let fd = match (socket, &self.mailbox) {
             (HandedSocket::Own(fd), _) => fd,
@@ -112,6 +113,7 @@ impl Shard {
             session,
             last_event,
             gzip,
+            direct,
         });
     }
 }

@@ -3,6 +3,7 @@
 mod actions;
 pub mod config;
 mod counters;
+mod crowd;
 mod deflate;
 mod dispatch;
 pub mod doctor;

@@ -70,6 +70,8 @@ pub(crate) struct OpenStream<S> {
     pub last_event: Option<u64>,
     /// Its events are to be compressed.
     pub gzip: bool,
+    /// No proxy is between: the browser's own limit of connections counts.
+    pub direct: bool,
 }
 
 /// The descriptor of a socket on its way to another shard.

@@ -54,6 +54,8 @@ pub(crate) struct Streams {
     pub(super) heartbeat: Option<Patch>,
     /// When a page's surplus stream replaced its oldest last, by context.
     pub(super) replaced: std::collections::HashMap<u32, u64>,
+    /// When a session was told last that it has nearly too many streams.
+    pub(super) crowded: std::collections::HashMap<[u8; 16], u64>,
     /// What streams with TLS are sent in one batch, encrypted.
     pub(super) sealed: Vec<u8>,
     pub(super) deflater: Option<Deflater>,
@@ -250,6 +252,9 @@ impl Shard {
         if !context.connected.replace(true) {
             let hooks = self.engine.page(context.page).hooks.connect.clone();
             self.run_hooks(&context, hooks);
+        }
+        if open.direct {
+            self.hint_at_many_streams(&context);
         }
         tracing::debug!(shard = self.id, stream = key, page = %context.path(), "a stream opened");
     }

@@ -21,15 +21,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reads certificate and key, and watches them from now on; `None` without TLS.
 pub(super) fn start(config: &Config) -> Result<Option<Arc<ServerConfig>>, StartError> {
-    let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else {
+    let Some(files) = Files::of(config) else {
         return Ok(None);
     };
     let machine =
         |what: &str, error: &dyn std::fmt::Display| StartError::Machine(format!("{what}: {error}"));
-    let files = Files {
-        cert: cert.clone(),
-        key: key.clone(),
-    };
     let texts = files.read();
     let pair = texts
         .parse()
@@ -62,12 +58,24 @@ pub(super) fn start(config: &Config) -> Result<Option<Arc<ServerConfig>>, StartE
     Ok(Some(made))
 }
 
+/// Certificate and key as they are now, or why they can't be used; `None` without TLS.
+pub(super) fn read(config: &Config) -> Option<Result<Pair, String>> {
+    Files::of(config).map(|files| files.read().parse())
+}
+
 struct Files {
     cert: PathBuf,
     key: PathBuf,
 }
 
 impl Files {
+    fn of(config: &Config) -> Option<Self> {
+        Some(Self {
+            cert: config.tls_cert.clone()?,
+            key: config.tls_key.clone()?,
+        })
+    }
+
     fn read(&self) -> Texts {
         let read = |path| {
             ThisProcess

@@ -1,6 +1,6 @@
 //! Duplicated and restored tabs, a phone, the dark: the same pages elsewhere.
 
-use crate::stage::{Stage, assert_fits, assert_touchable};
+use crate::stage::{Stage, assert_fits, assert_notes_cover_nothing, assert_touchable};
 
 const PAGES: [&str; 11] = [
     "/",
@@ -108,4 +108,26 @@ fn every_page_fits_a_phone_and_a_wide_screen_in_light_and_dark() {
     desktop.wait_streaming();
     assert_eq!(desktop.eval(background), dark);
     stage.assert_calm(&[phone, &desktop]);
+}
+
+#[test]
+fn the_sixth_window_says_that_clicks_may_wait() {
+    // Given five windows of one browser, when a sixth is opened,
+    let stage = Stage::probe();
+    let five = [(); 4].map(|()| stage.browser.new_window());
+    let five = [stage.browser.window()].into_iter().chain(&five);
+    for window in five.clone() {
+        window.goto(&stage.here("/"));
+        window.wait_streaming();
+    }
+    let sixth = stage.browser.new_window();
+    sixth.goto(&stage.here("/"));
+    // then it says so, where it covers nothing, and the others are calm.
+    sixth.wait_true("document.querySelector('.via-note')?.textContent.includes('six connections')");
+    assert_notes_cover_nothing(&sixth);
+    for window in five {
+        stage.assert_calm(&[window]);
+    }
+    sixth.click(".via-note .via-close");
+    stage.assert_calm(&[&sixth]);
 }

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod certificate;
 mod judge;
 mod limits;
 mod machine;
@@ -14,7 +15,7 @@ mod ring;
 
 use std::fmt::Write as _;
 
-use super::config::Cpus;
+use super::config::{Cpus, ServerArgs};
 pub use limits::{Raised, raise_locked_memory, raise_open_files};
 
 /// How a check went.
@@ -102,9 +103,31 @@ pub fn check_for(shards: usize) -> Vec<Finding> {
 ///
 /// Returns the exit code: 1 if the server would refuse to start, else 0.
 pub fn report() -> i32 {
-    let findings = check();
+    print(&check())
+}
+
+/// As [`report`], for a server that would be started with these options: they are read as the server
+/// reads them, and its certificate is looked at.
+pub fn report_for(args: ServerArgs) -> i32 {
+    let findings = match args.resolve() {
+        Ok(config) => {
+            let mut findings = check_for(config.shards);
+            findings.extend(certificate::look(&config));
+            findings
+        }
+        Err(error) => {
+            let mut findings = check();
+            let change = "say it otherwise: the server would end with exit code 2".to_owned();
+            findings.push(Finding::fail("options", error.to_string(), change));
+            findings
+        }
+    };
+    print(&findings)
+}
+
+fn print(findings: &[Finding]) -> i32 {
     // A closed pipe (`autovia doctor | head -1`) is no failure of the machine.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), render(&findings).as_bytes());
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), render(findings).as_bytes());
     i32::from(findings.iter().any(|finding| finding.state == State::Fail))
 }
 
