@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
-use super::tls::{SEAL_MAX_BYTES, Session, TlsError};
+use super::tls::{HTTP_2, SEAL_MAX_BYTES, Session, TlsError};
 use crate::runtime::Socket;
 
 /// What one read of an encrypted channel takes: the largest record and its neighbour's head.
@@ -57,6 +57,13 @@ impl Channel {
             }
         })
         .await
+    }
+
+    /// The handshake chose HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.protocol() == Some(HTTP_2))
     }
 
     /// TLS is on it.
@@ -144,7 +151,10 @@ impl Channel {
     }
 
     /// Sends what is encrypted already.
-    fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let Some(tls) = &mut self.tls else {
             return Poll::Ready(Ok(()));
         };

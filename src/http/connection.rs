@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 
 use super::response::HSTS;
 use super::secure::open;
-use super::{Answer, Channel, Request, Response, http_date};
+use super::{Answer, Channel, Request, Response, http_date, http2};
 use crate::runtime::Socket;
 use crate::runtime::timer::Timers;
 use crate::wire::chunked::Decoder;
@@ -55,6 +55,9 @@ pub(crate) async fn serve<S: Service>(service: Rc<S>, socket: Socket) {
             None => return,
         },
     };
+    if channel.speaks_http2() {
+        return Box::pin(http2::serve(service, channel)).await;
+    }
     let mut rest = Vec::new();
     loop {
         if rest.is_empty() && !wait_for_request(&*service, &mut channel).await {
@@ -269,6 +272,7 @@ async fn read_request<S: Service>(
         head,
         body,
         followed: !buffer.is_empty() || channel.has_unread(),
+        shares_connection: false,
     })
 }
 

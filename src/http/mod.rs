@@ -6,6 +6,7 @@ pub(crate) mod assets;
 mod channel;
 mod compress;
 mod connection;
+mod http2;
 pub(crate) mod origin;
 mod request;
 mod response;

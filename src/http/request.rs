@@ -8,4 +8,6 @@ pub(crate) struct Request {
     pub body: Vec<u8>,
     /// Bytes after the request were already there: the client pipelines.
     pub followed: bool,
+    /// It came with others on one connection, by HTTP/2.
+    pub shares_connection: bool,
 }

@@ -160,7 +160,7 @@ impl Shard {
             id,
             self.session(request).map(|session| session.scope_hash()),
             last_event,
-            !came_by_proxy(request),
+            !request.shares_connection && !came_by_proxy(request),
         ))
     }
 

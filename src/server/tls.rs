@@ -31,7 +31,8 @@ pub(super) fn start(config: &Config) -> Result<Option<Arc<ServerConfig>>, StartE
         .parse()
         .map_err(|reason| machine("the certificate changed while the server started", &reason))?;
     let keys = Keys::new(pair);
-    let made = server_config(Arc::clone(&keys)).map_err(|error| machine("no TLS", &error))?;
+    let made = server_config(Arc::clone(&keys), config.http2)
+        .map_err(|error| machine("no TLS", &error))?;
     let (wake, hang_up) =
         UnixStream::pair().map_err(|error| machine("SIGHUP can't be watched", &error))?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, hang_up)

@@ -9,6 +9,9 @@ use rustls::sign::CertifiedKey;
 
 use super::Pair;
 
+/// HTTP/2 as ALPN has it.
+pub(crate) const HTTP_2: &[u8] = b"h2";
+
 /// HTTP/1.1 as ALPN has it.
 pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
@@ -39,7 +42,10 @@ impl ResolvesServerCert for Keys {
 ///
 /// # Errors
 /// When there is no randomness for the tickets' keys.
-pub(crate) fn server_config(keys: Arc<Keys>) -> Result<Arc<ServerConfig>, rustls::Error> {
+pub(crate) fn server_config(
+    keys: Arc<Keys>,
+    http2: bool,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -47,5 +53,8 @@ pub(crate) fn server_config(keys: Arc<Keys>) -> Result<Arc<ServerConfig>, rustls
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, HTTP_2.to_vec());
+    }
     Ok(Arc::new(config))
 }

@@ -8,6 +8,6 @@ mod keys;
 mod pair;
 mod session;
 
-pub(crate) use keys::{Keys, server_config};
+pub(crate) use keys::{HTTP_2, Keys, server_config};
 pub(crate) use pair::{Pair, PairError};
 pub(crate) use session::{SEAL_MAX_BYTES, Session, TlsError};

@@ -96,6 +96,11 @@ impl Session {
         self.tls.is_handshaking()
     }
 
+    /// The protocol that both sides chose.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
     /// What is left of the last record: it goes before the next bytes.
     pub fn partial(&self) -> &[u8] {
         &self.partial

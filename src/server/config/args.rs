@@ -125,6 +125,9 @@ pub struct ServerArgs {
     /// Key of that certificate.
     #[arg(long, value_name = "FILE", help_heading = TLS, help = s::TLS_KEY.help())]
     pub tls_key: Option<PathBuf>,
+    /// HTTP/2 beside HTTP/1.1.
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = TLS, hide_short_help = true, help = s::HTTP2.help())]
+    pub http2: Option<bool>,
     /// How long browsers shall come by https alone; 0 is not said.
     #[arg(long, value_name = "SECONDS", value_parser = s::HSTS_SECONDS.parser(), help_heading = TLS, hide_short_help = true, help = s::HSTS_SECONDS.help())]
     pub hsts_seconds: Option<u64>,

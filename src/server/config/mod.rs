@@ -82,6 +82,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// Key of that certificate; there if and only if that is.
     pub tls_key: Option<PathBuf>,
+    /// HTTP/2 is spoken, where TLS is.
+    pub http2: bool,
     /// How long browsers are told to come by https alone; `None` is not at all.
     pub hsts_time: Option<Duration>,
     /// Keys that sign session ids; without them, the server draws one.

@@ -108,6 +108,7 @@ fn pick_all(
         session_keys,
         tls_cert,
         tls_key,
+        http2: layers.switch_or(s::HTTP2.name, a.http2, true)?,
         hsts_time: (hsts > 0).then(|| Duration::from_secs(hsts)),
         secure_cookie,
         hide_metrics: layers.switch(s::HIDE_METRICS.name, a.hide_metrics)?,

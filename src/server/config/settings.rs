@@ -109,6 +109,14 @@ pub const TLS_KEY: Text = Text::new(
     "PEM file of the key of that certificate, without a passphrase; read again when it changes",
 );
 
+/// HTTP/2 beside HTTP/1.1.
+pub const HTTP2: Text = Text::new(
+    "http2",
+    "true, false",
+    "true",
+    "with TLS, speak HTTP/2 with clients that can: browsers then have no limit of six connections",
+);
+
 /// How long browsers are told to come by https alone.
 pub const HSTS_SECONDS: Number = Number::new(
     "hsts-seconds",
@@ -417,6 +425,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::Text(&TEMPLATE_DIR),
     Setting::Text(&TLS_CERT),
     Setting::Text(&TLS_KEY),
+    Setting::Text(&HTTP2),
     Setting::Number(&HSTS_SECONDS),
     Setting::Text(&SESSION_KEY_FILE),
     Setting::Text(&SECURE_COOKIE),
