@@ -1,11 +1,13 @@
 //! Descriptor tables: one that all threads share, or one per shard.
 //!
 //! A thread that has parted sees, under their old numbers, copies of every descriptor that was open when it
-//! parted, and none that another thread opens later. Two rules keep that sound:
+//! parted, and none that another thread opens later. Three rules keep that sound:
 //!
 //! - **What threads share is open before the first of them parts, and is never closed**: doorbells, mailboxes,
 //!   the pipes of signals, the log, and each executor's own descriptors, which wakers write to. So all meet
 //!   before any parts.
+//! - **Nothing is opened until all have parted**: a copy of a connection would keep it up after its owner has
+//!   closed it.
 //! - **A descriptor that is opened later stays on its thread.** What has to cross goes through a
 //!   [`Mailbox`](super::mailbox::Mailbox), and values of the app that own a descriptor must not cross at all.
 //!
@@ -54,8 +56,10 @@ impl Parting {
         }
     }
 
-    /// Waits until all have opened what others may use. For a member that keeps the process's table.
+    /// Waits until all have opened what others may use, and then until all have parted, so that what is
+    /// opened next is in no copy. For a member that keeps the process's table.
     pub fn meet(&self) {
+        self.all.wait();
         self.all.wait();
     }
 
@@ -64,8 +68,11 @@ impl Parting {
     /// # Errors
     /// When the kernel refuses.
     pub fn part(&self, own: RawFd) -> io::Result<()> {
-        self.meet();
-        unshare()?;
+        self.all.wait();
+        let parted = unshare();
+        // The others go on whatever came of it.
+        self.all.wait();
+        parted?;
         self.close_all_but(Some(own));
         Ok(())
     }
@@ -92,8 +99,14 @@ mod tests {
 
     use super::*;
 
+    /// A thread that parts takes copies of what other tests have open: one at a time.
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
     #[test]
     fn a_table_has_what_was_open_before_and_not_what_others_open_later() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let (mut kept, write) = UnixStream::pair().unwrap();
         let parting = Parting::new(2, &[]);
         let there = parting.clone();
@@ -123,7 +136,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_opened_after_the_meeting_is_in_no_copy() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for _ in 0..50 {
+            // Given one that parts and lives on, and one that keeps the process's table,
+            let parting = Parting::new(2, &[]);
+            let there = parting.clone();
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            let thread = std::thread::spawn(move || {
+                there.part(-1).unwrap();
+                ended.recv().ok();
+            });
+            parting.meet();
+            // when the second opens a connection at once, and closes it,
+            let (near, mut far) = UnixStream::pair().unwrap();
+            drop(near);
+            // then it has ended.
+            far.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+                .unwrap();
+            assert_eq!(io::Read::read(&mut far, &mut [0]).unwrap(), 0);
+            drop(end);
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
     fn a_listener_ends_with_its_owner_though_other_tables_had_copies() {
+        let _alone = ALONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let parting = Parting::new(2, std::slice::from_ref(&listener));
