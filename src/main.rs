@@ -29,13 +29,21 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Checks whether this machine can run the server, and says what to change.
-    Doctor,
+    Doctor {
+        /// Says what so many open streams need here, and what to change
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        streams: Option<u64>,
+    },
 }
 
 fn main() {
     let cli = Cli::parse();
-    if let Some(Command::Doctor) = cli.command {
-        std::process::exit(autovia::server::doctor::report_for(cli.server));
+    if let Some(Command::Doctor { streams }) = cli.command {
+        let code = match streams {
+            None => autovia::server::doctor::report_for(cli.server),
+            Some(streams) => autovia::server::doctor::report_streams(streams),
+        };
+        std::process::exit(code);
     }
     let site = showcase::site(&cli.chat_db).unwrap_or_else(|error| {
         eprintln!("autovia: {error}");

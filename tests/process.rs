@@ -234,6 +234,21 @@ fn doctor_reads_the_options_and_looks_at_the_certificate() {
 }
 
 #[test]
+fn doctor_says_what_a_number_of_streams_needs() {
+    let few = autovia().run_to_end(["doctor", "--streams", "100"]);
+    assert!(few.stdout.contains("descriptors"), "{few:?}");
+    assert!(
+        few.stdout.contains("This machine holds 100 streams."),
+        "{few:?}"
+    );
+    assert_eq!(few.status.code(), Some(0));
+    // More than any machine of today has memory for.
+    let many = autovia().run_to_end(["doctor", "--streams", "100000000"]);
+    assert_eq!(many.status.code(), Some(1), "{many:?}");
+    assert!(many.stdout.contains("change: "), "{many:?}");
+}
+
+#[test]
 fn io_uring_that_is_forbidden_is_told_in_the_words_of_doctor() {
     // Given a container that forbids io_uring,
     let contained = autovia().without_io_uring();

@@ -12,11 +12,13 @@ mod judge;
 mod limits;
 mod machine;
 mod ring;
+mod streams;
 
 use std::fmt::Write as _;
 
 use super::config::{Cpus, ServerArgs};
 pub use limits::{Raised, raise_locked_memory, raise_open_files};
+pub use streams::report as report_streams;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
