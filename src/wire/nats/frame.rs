@@ -210,10 +210,11 @@ impl Decoder {
             };
         };
         let line = &self.buffer[self.start..self.searched + found];
-        let line = line.strip_suffix(b"\r").ok_or(FrameError::LineEnd)?;
-        if line.len() > LINE_MAX_BYTES {
+        // First its length, as a line that comes in pieces is refused before its end is seen.
+        if line.len() > LINE_MAX_BYTES + 1 {
             return Err(FrameError::LineTooLong);
         }
+        let line = line.strip_suffix(b"\r").ok_or(FrameError::LineEnd)?;
         Ok(Some(self.start + line.len()))
     }
 }

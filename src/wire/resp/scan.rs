@@ -188,7 +188,7 @@ enum Step {
 
 /// The line at the start of `bytes`, without its end; `None` when the end has not come.
 fn line(bytes: &[u8]) -> Result<Option<&[u8]>, RespError> {
-    let window = &bytes[..bytes.len().min(LINE_MAX_BYTES + 2)];
+    let window = &bytes[..bytes.len().min(LINE_MAX_BYTES + 1)];
     let Some(end) = window.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
         if window.len() > LINE_MAX_BYTES {
             return Err(RespError::LineTooLong);

@@ -102,6 +102,14 @@ fn a_line_may_have_the_longest_length_and_no_more() {
 }
 
 #[test]
+fn a_line_that_is_too_long_and_ends_badly_is_one_error_however_it_comes() {
+    let line = [&vec![b'x'; LINE_MAX_BYTES + 2][..], b"\n"].concat();
+    for piece in [1000, LINE_MAX_BYTES + 2, usize::MAX] {
+        assert_eq!(decode(&line, piece), Err(FrameError::LineTooLong));
+    }
+}
+
+#[test]
 fn an_endless_line_is_an_error_and_not_kept() {
     let mut decoder = Decoder::default();
     let piece = [b'x'; 16 * 1024];

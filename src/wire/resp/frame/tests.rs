@@ -1,7 +1,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{BULK_MAX_BYTES, FRAME_MAX_BYTES};
+use super::super::{BULK_MAX_BYTES, FRAME_MAX_BYTES, LINE_MAX_BYTES};
 use super::*;
 
 /// All replies of `bytes`, fed in pieces of these lengths, in turn.
@@ -139,6 +139,24 @@ fn what_breaks_the_protocol() {
             Err(error),
             "{shown:?}"
         );
+    }
+}
+
+#[test]
+fn a_line_may_have_the_longest_length_and_no_more() {
+    for protocol in [Protocol::Two, Protocol::Three] {
+        for (bytes, fits) in [(LINE_MAX_BYTES, true), (LINE_MAX_BYTES + 1, false)] {
+            let line = format!("+{}\r\n", "a".repeat(bytes));
+            let expected = if fits {
+                Ok(())
+            } else {
+                Err(RespError::LineTooLong)
+            };
+            for piece in [1, LINE_MAX_BYTES + 1, LINE_MAX_BYTES + 2, usize::MAX] {
+                let (_, outcome, _) = fed(line.as_bytes(), protocol, &[piece]);
+                assert_eq!(outcome, expected, "{bytes} bytes in pieces of {piece}");
+            }
+        }
     }
 }
 
