@@ -3,6 +3,7 @@
 //! Each of the programs here says on its first line of output where it listens and ends when its standard input
 //! is closed, so none outlives a bench that is killed.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -160,6 +161,9 @@ impl Programs {
             .collect();
         programs.sort_unstable();
         programs.dedup();
+        if programs.is_empty() {
+            return Ok(());
+        }
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
             .arg("build")
@@ -170,6 +174,10 @@ impl Programs {
             .arg(self.folder.parent().unwrap_or(&self.folder));
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
+        }
+        // What an outer `cargo run` tells this program about itself is an input of some build scripts.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_package(name)) {
+            cargo.env_remove(name);
         }
         for program in &programs {
             cargo.args(["--bin", program]);
@@ -214,6 +222,11 @@ impl Programs {
         command.args(&arguments[replaced..]).args(extra);
         Running::start(command, core)
     }
+}
+
+fn is_of_package(variable: &OsStr) -> bool {
+    let variable = variable.as_encoded_bytes();
+    variable.starts_with(b"CARGO_PKG_") || variable.starts_with(b"CARGO_MANIFEST_")
 }
 
 /// A server that answers. Dropped: killed.

@@ -8,17 +8,38 @@ use std::{fs, io};
 /// A case may cost so much more than the baseline, in percent.
 pub const WORSE_MAX_PERCENT: f64 = 5.0;
 
-/// How a baseline is renewed: said in the file, in the table and in every failure.
-pub const RENEW: &str = "cargo run --release -p autovia-bench -- check --renew";
+/// How a release build's rows are renewed: said in the file and on the page.
+pub const RENEW_RELEASE: &str = "cargo run --release -p autovia-bench -- check --renew";
+/// How a dev build's rows are renewed.
+pub const RENEW_DEV: &str = "cargo run -p autovia-bench -- check --renew";
+/// How the rows that this program compares with are renewed: said in every failure.
+pub const RENEW: &str = if cfg!(debug_assertions) {
+    RENEW_DEV
+} else {
+    RENEW_RELEASE
+};
 
-/// Instructions per event of each case.
+/// The row that this program compares `case` with: a dev build costs many times a release build, so it has its own.
+pub fn row(case: &str) -> String {
+    let profile = if cfg!(debug_assertions) { "-dev" } else { "" };
+    format!("{case}{profile}")
+}
+
+/// Instructions per event of each row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Baseline(BTreeMap<String, f64>);
 
 impl Baseline {
-    /// Of these cases.
-    pub fn of(cases: impl IntoIterator<Item = (String, f64)>) -> Baseline {
-        Baseline(cases.into_iter().collect())
+    /// Of these rows.
+    pub fn of(rows: impl IntoIterator<Item = (String, f64)>) -> Baseline {
+        Baseline(rows.into_iter().collect())
+    }
+
+    /// With the rows of `newer` in the place of those of the same name.
+    #[must_use]
+    pub fn renewed_by(mut self, newer: Baseline) -> Baseline {
+        self.0.extend(newer.0);
+        self
     }
 
     /// From a file.
@@ -31,17 +52,18 @@ impl Baseline {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = format!(
             "# User-space instructions per delivered event, counted by callgrind.\n\
-             # `autovia-bench -- check` fails where a case costs over {WORSE_MAX_PERCENT} % more. Renew with:\n# {RENEW}\n"
+             # `autovia-bench -- check` fails where a case costs over {WORSE_MAX_PERCENT} % more. Renew with:\n\
+             # {RENEW_RELEASE}\n# and, for the rows that end in -dev, the dev build's:\n# {RENEW_DEV}\n"
         );
-        for (case, instructions) in &self.0 {
-            writeln!(text, "{case} {instructions:.1}").expect("a String takes everything");
+        for (row, instructions) in &self.0 {
+            writeln!(text, "{row} {instructions:.1}").expect("a String takes everything");
         }
         fs::write(path, text)
     }
 
     /// What a case is to be compared with; none for a new case.
     pub fn get(&self, case: &str) -> Option<f64> {
-        self.0.get(case).copied()
+        self.0.get(&row(case)).copied()
     }
 }
 
@@ -81,6 +103,22 @@ mod tests {
         let again = Baseline::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         assert_eq!(again, baseline);
+    }
+
+    #[test]
+    fn only_the_rows_of_this_build_are_renewed() {
+        let other = if cfg!(debug_assertions) {
+            "one"
+        } else {
+            "one-dev"
+        };
+        let old = Baseline::of([(other.to_owned(), 1.0), (row("one"), 2.0)]);
+        let renewed = old.renewed_by(Baseline::of([(row("one"), 3.0)]));
+        assert_eq!(renewed.get("one"), Some(3.0));
+        assert_eq!(
+            renewed,
+            Baseline::of([(other.to_owned(), 1.0), (row("one"), 3.0)])
+        );
     }
 
     #[test]

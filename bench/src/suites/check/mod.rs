@@ -2,7 +2,7 @@
 //!
 //! The server runs under callgrind and delivers few events in one run and many in the next; the difference,
 //! per event, has neither start-up nor page loads nor the shutdown in it. Time plays no part, so any machine with
-//! the same toolchain can compare with the committed baseline.
+//! the same toolchain can compare with the committed baseline. Dev and release builds have a row each.
 //!
 //! - [`callgrind`]: the counts
 //! - [`baseline`]: what they are compared with
@@ -36,12 +36,15 @@ pub struct Options {
     /// How often each case is counted; the median is compared.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// Write the counts as the new baseline, and the report's page, instead of comparing.
+    /// Write the counts as the new baseline of this build's profile, and from a release build the report's page too.
     #[arg(long)]
     pub renew: bool,
     /// The baseline's file.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.txt"))]
     pub baseline: PathBuf,
+    /// Count this program, which serves the bench's page, instead of building the bench's own.
+    #[arg(long, value_name = "PROGRAM")]
+    pub autovia: Option<PathBuf>,
     /// Where the report goes.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks"))]
     pub out: PathBuf,
@@ -78,8 +81,8 @@ pub struct Count {
 
 /// Counts all cases; `progress` is told each count as it comes.
 pub fn run(options: &Options, progress: &mut dyn FnMut(&Count)) -> Result<Vec<Count>, SuiteError> {
-    let programs =
-        Programs::beside_this(None).map_err(SuiteError::system("finding this program"))?;
+    let programs = Programs::beside_this(options.autovia.clone())
+        .map_err(SuiteError::system("finding this program"))?;
     programs.build(&[Peer::Autovia])?;
     let mut counts = Vec::new();
     for _ in 0..options.rounds {
@@ -100,7 +103,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&Count)) -> Result<Vec<Co
 pub fn medians(counts: &[Count]) -> Baseline {
     Baseline::of(CASES.iter().filter_map(|case| {
         let spread = report::spread(counts, case.name)?;
-        Some((case.name.to_owned(), spread.median))
+        Some((baseline::row(case.name), spread.median))
     }))
 }
 
