@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::context::{Context, dirty, slot_bit};
+use super::context::{ALL_VIEWS, Context, dirty, slot_bit};
+use super::definition::PageDef;
 use super::engine::{Deferred, Engine};
 use super::render::{FAILED_HASH, RenderedHtml, encode_event};
 use super::value::Encoded;
@@ -31,7 +32,6 @@ impl Engine {
     /// Appends what `context` has to be told and marks it told.
     pub fn patches(self: &Rc<Self>, context: &Rc<Context>, now_ms: u64, out: &mut Vec<Patch>) {
         let bits = context.dirty.get();
-        let before = out.len();
         let full = bits & dirty::FULL != 0;
         if bits & dirty::SCRIPT != 0 {
             self.scripts(context, out);
@@ -65,7 +65,6 @@ impl Engine {
         {
             context.waiting.replace(None);
         }
-        debug_assert!(out.len() >= before);
     }
 
     fn scripts(&self, context: &Context, out: &mut Vec<Patch>) {
@@ -82,46 +81,77 @@ impl Engine {
     }
 
     fn elements(self: &Rc<Self>, context: &Rc<Context>, full: bool, out: &mut Vec<Patch>) {
-        let count = self.page(context.page).views.len();
+        let page = self.page(context.page);
+        let count = page.views.len();
+        if context.sent.borrow().len() != count {
+            context.sent.borrow_mut().resize(count, 0);
+        }
+        let views = if full {
+            ALL_VIEWS
+        } else {
+            context.dirty_views.get()
+        };
         let mut filled = Vec::new();
-        context.sent.borrow_mut().resize(count, 0);
-        let placed = self.placed(context);
+        if let [_] = page.views[..] {
+            if views & 1 != 0 {
+                self.element(&page, context, 0, full, &mut filled, out);
+            }
+            return;
+        }
+        let placed = self.placed(&page, context);
         for view in 0..count {
             let bit = slot_bit(u16::try_from(view).expect("views fit 16 bits"));
-            if !full && context.dirty_views.get() & bit == 0 {
-                continue;
-            }
             let elsewhere = view > 0 && !placed.contains(&view);
-            if elsewhere || filled.iter().any(|(other, _)| *other == view) {
-                continue;
-            }
-            let rendered = self.render_update(context, view);
-            let sent = context.sent.borrow()[view];
-            if rendered.hash == FAILED_HASH {
-                if sent != FAILED_HASH {
-                    context.sent.borrow_mut()[view] = FAILED_HASH;
-                    self.tell_error(context, "", None, "A part of this page could not be brought up to date. What you see may be old.");
-                }
-                continue;
-            }
             // A component whose page was sent whole came with it.
-            if rendered.hash == sent && !full {
-                continue;
+            let came = filled.iter().any(|(other, _)| *other == view);
+            if views & bit != 0 && !elsewhere && !came {
+                self.element(&page, context, view, full, &mut filled, out);
             }
-            context.sent.borrow_mut()[view] = rendered.hash;
-            match &rendered.html {
-                RenderedHtml::Blank | RenderedHtml::Failed => {}
-                RenderedHtml::Event(event, _) => {
-                    context.last_event.set(rendered.event_id);
-                    out.push(Rc::clone(event));
+        }
+    }
+
+    /// One view, unless it is what was sent last.
+    fn element(
+        self: &Rc<Self>,
+        page: &PageDef,
+        context: &Rc<Context>,
+        view: usize,
+        full: bool,
+        filled: &mut Vec<(usize, u64)>,
+        out: &mut Vec<Patch>,
+    ) {
+        let rendered = self.render_update(page, context, view);
+        let hash = rendered.hash;
+        let sent = {
+            let mut all = context.sent.borrow_mut();
+            std::mem::replace(&mut all[view], hash)
+        };
+        if hash == FAILED_HASH {
+            if sent != FAILED_HASH {
+                self.tell_error(
+                    context,
+                    "",
+                    None,
+                    "A part of this page could not be brought up to date. What you see may be old.",
+                );
+            }
+            return;
+        }
+        if hash == sent && !full {
+            return;
+        }
+        match &rendered.html {
+            RenderedHtml::Blank | RenderedHtml::Failed => {}
+            RenderedHtml::Event(event, _) => {
+                context.last_event.set(rendered.event_id);
+                out.push(Rc::clone(event));
+            }
+            RenderedHtml::WithComponents(html) => {
+                let html = self.fill(page, context, html.as_str(), filled);
+                for (component, hash) in &*filled {
+                    context.sent.borrow_mut()[*component] = *hash;
                 }
-                RenderedHtml::WithComponents(html) => {
-                    let html = self.fill(context, html.as_str(), &mut filled);
-                    for (component, hash) in &filled {
-                        context.sent.borrow_mut()[*component] = *hash;
-                    }
-                    out.push(encode_event(self.told(context), &html));
-                }
+                out.push(encode_event(self.told(context), &html));
             }
         }
     }

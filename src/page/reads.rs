@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::context::Context;
+use super::definition::PageDef;
 use super::engine::Engine;
 
 /// One thing that was read.
@@ -74,6 +75,44 @@ impl Read {
         let length = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
     }
+
+    /// Whether this read gives the same in two contexts of one page, seen without reading what
+    /// both share; `false` where that can't be seen. Holds within one pass.
+    fn is_same(&self, engine: &Engine, page: &PageDef, one: &Context, other: &Context) -> bool {
+        let same_scope = |membership: u16| {
+            let scope_of = |context: &Context| {
+                let memberships = context.memberships.borrow();
+                memberships.get(usize::from(membership)).map(|m| m.scope)
+            };
+            scope_of(one) == scope_of(other)
+        };
+        match self {
+            Self::Tab(slot) => engine.with_tab(one, *slot, |json| {
+                engine.with_tab(other, *slot, |others| json == others)
+            }),
+            Self::Shared(index) => same_scope(page.shared[usize::from(*index)].membership),
+            Self::Param(index) => one.param_at(*index) == other.param_at(*index),
+            Self::ScopeName(membership) => same_scope(*membership),
+            Self::Session => one.session_hash() == other.session_hash(),
+            Self::Path => one.path() == other.path(),
+            Self::Load(index) => one.load_id(*index) == other.load_id(*index),
+            Self::Global(_) => true,
+            Self::Identity => one.serial() == other.serial(),
+        }
+    }
+}
+
+/// Whether all of `reads` give the same in both, as far as [`Read::is_same`] can see.
+pub(crate) fn are_same(
+    reads: &[Read],
+    engine: &Engine,
+    page: &PageDef,
+    one: &Context,
+    other: &Context,
+) -> bool {
+    reads
+        .iter()
+        .all(|read| read.is_same(engine, page, one, other))
 }
 
 /// What all of `reads` give in `context`.

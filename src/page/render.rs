@@ -2,15 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use std::collections::HashMap;
 
 use super::context::{Context, slot_bit};
+use super::definition::PageDef;
 use super::engine::Engine;
 use super::html::Html;
-use super::reads::{Read, signature};
+use super::reads::{Read, are_same, signature};
 use super::view::View;
 use crate::wire::sse;
 
@@ -56,10 +58,20 @@ struct Shape {
     rendered: HashMap<Box<[u8]>, Rc<Rendered>>,
 }
 
+/// The rendering that a context got last, for the next one, which most often reads the same.
+struct Latest {
+    pass: NonZeroU64,
+    /// The context's key, which nobody else gets within a pass.
+    context: u32,
+    reads: Rc<[Read]>,
+    rendered: Rc<Rendered>,
+}
+
 /// The renderings of one view in this turn, by what they read and what that gave.
 #[derive(Default)]
 pub(crate) struct RenderCache {
     turn: Cell<u64>,
+    latest: RefCell<Option<Latest>>,
     shapes: RefCell<Vec<Shape>>,
     /// Slots that some rendering read by `get`, as bits.
     pub slots_read: Cell<u64>,
@@ -73,10 +85,10 @@ impl Engine {
     /// The update of one view for `context`, from this turn's cache where it may be shared.
     pub(crate) fn render_update(
         self: &Rc<Self>,
+        page: &PageDef,
         context: &Rc<Context>,
         view: usize,
     ) -> Rc<Rendered> {
-        let page = self.page(context.page);
         let (def, cache) = (&page.views[view], &page.caches[view]);
         let turn = self.turn();
         if cache.turn.replace(turn) != turn {
@@ -84,8 +96,12 @@ impl Engine {
                 shape.rendered.clear();
                 shape.rendered.shrink_to(64);
             }
+            cache.latest.replace(None);
         }
         if !def.each {
+            if let Some(rendered) = self.latest(page, cache, context) {
+                return rendered;
+            }
             let mut key = self.scratch();
             for shape in cache
                 .shapes
@@ -95,6 +111,7 @@ impl Engine {
             {
                 signature(&shape.reads, self, context, &mut key);
                 if let Some(rendered) = shape.rendered.get(key.as_slice()) {
+                    self.note_latest(cache, context, &shape.reads, rendered);
                     return Rc::clone(rendered);
                 }
             }
@@ -109,6 +126,40 @@ impl Engine {
             self.keep(cache, reads, context, &rendered);
         }
         rendered
+    }
+
+    /// What the context before `context` in this pass got, if both read the same.
+    fn latest(
+        &self,
+        page: &PageDef,
+        cache: &RenderCache,
+        context: &Context,
+    ) -> Option<Rc<Rendered>> {
+        let latest = cache.latest.borrow();
+        let latest = latest.as_ref()?;
+        if self.pass() != Some(latest.pass) {
+            return None;
+        }
+        let contexts = self.contexts.borrow();
+        let other = contexts.get(latest.context as usize)?;
+        are_same(&latest.reads, self, page, other, context).then(|| Rc::clone(&latest.rendered))
+    }
+
+    fn note_latest(
+        &self,
+        cache: &RenderCache,
+        context: &Context,
+        reads: &Rc<[Read]>,
+        rendered: &Rc<Rendered>,
+    ) {
+        if let Some(pass) = self.pass() {
+            cache.latest.replace(Some(Latest {
+                pass,
+                context: context.key,
+                reads: Rc::clone(reads),
+                rendered: Rc::clone(rendered),
+            }));
+        }
     }
 
     fn keep(
@@ -136,6 +187,7 @@ impl Engine {
         shapes[index]
             .rendered
             .insert(key.as_slice().into(), Rc::clone(rendered));
+        self.note_latest(cache, context, &shapes[index].reads, rendered);
     }
 
     /// What a first render read counts too: its changes must reach the page.
@@ -213,17 +265,15 @@ impl Engine {
     }
 
     /// The components that are on the page now: one that is nowhere has nothing to patch.
-    pub(crate) fn placed(self: &Rc<Self>, context: &Rc<Context>) -> Vec<usize> {
-        let mut placed = Vec::new();
-        if self.page(context.page).views.len() == 1 {
-            return placed;
-        }
+    pub(crate) fn placed(self: &Rc<Self>, page: &PageDef, context: &Rc<Context>) -> Vec<usize> {
         // What a layout placed stays there: it is never patched as a whole.
-        placed.extend(self.page(context.page).around.borrow().iter());
+        let mut placed: Vec<usize> = page.around.borrow().iter().copied().collect();
         let mut open = placed.clone();
         open.push(0);
         while let Some(view) = open.pop() {
-            if let RenderedHtml::WithComponents(html) = &self.render_update(context, view).html {
+            if let RenderedHtml::WithComponents(html) =
+                &self.render_update(page, context, view).html
+            {
                 for mark in html.as_str().split(MARK).skip(1).step_by(2) {
                     if let Ok(component) = mark.parse()
                         && !placed.contains(&component)
@@ -240,6 +290,7 @@ impl Engine {
     /// Fills the places of components with their own renderings; tells which they were.
     pub(crate) fn fill(
         self: &Rc<Self>,
+        page: &PageDef,
         context: &Rc<Context>,
         html: &str,
         filled: &mut Vec<(usize, u64)>,
@@ -253,14 +304,14 @@ impl Engine {
             let Ok(view) = part.parse::<usize>() else {
                 continue;
             };
-            let rendered = self.render_update(context, view);
+            let rendered = self.render_update(page, context, view);
             filled.push((view, rendered.hash));
             match &rendered.html {
                 RenderedHtml::Event(_, html) => {
                     out.push_str(html.as_ref().map_or("", Html::as_str))
                 }
                 RenderedHtml::WithComponents(inner) => {
-                    out.push_str(&self.fill(context, inner.as_str(), filled))
+                    out.push_str(&self.fill(page, context, inner.as_str(), filled))
                 }
                 RenderedHtml::Blank | RenderedHtml::Failed => {}
             }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::counters::{BLOCKED, EVENTS, SLOW, STREAM_BYTES};
 use super::shard::Shard;
 use super::streams::Streams;
@@ -20,60 +22,71 @@ const HEARTBEAT_SLICES: u64 = 64;
 impl Shard {
     /// Renders for all that are dirty, and queues what they are told.
     pub fn tell_dirty(self: &Rc<Self>) {
-        let now = self.now();
-        let mut patches: Vec<Patch> = Vec::new();
-        for key in self.engine.take_dirty() {
-            let Some(context) = self
-                .engine
-                .context(key)
-                .filter(|context| context.has(dirty::LISTED))
-            else {
-                continue;
-            };
-            if !context.is_open() {
-                self.remember(&context);
-                continue;
-            }
-            if context.lacks_loads() {
-                self.remember(&context);
-                self.load_missing(&context);
-                continue;
-            }
-            if !self.engine.may_send(&context, now) {
-                continue;
-            }
-            let open: smallvec::SmallVec<[u32; 2]> = {
-                let mut streams = self.streams.borrow_mut();
-                let keys = context.streams.borrow();
-                keys.iter()
-                    .copied()
-                    .filter(|key| {
-                        let Some(stream) = streams.slab.get_mut(*key as usize) else {
-                            return false;
-                        };
-                        let free = stream.blocked_ms == 0 && !stream.ending;
-                        stream.stale |= !free;
-                        free
-                    })
-                    .collect()
-            };
-            if open.is_empty() {
-                self.remember(&context);
-                continue;
-            }
-            patches.clear();
-            self.engine.patches(&context, now, &mut patches);
-            self.count(
-                EVENTS,
-                i64::try_from(patches.len() * open.len()).unwrap_or(0),
-            );
-            let mut streams = self.streams.borrow_mut();
-            for key in open {
-                for patch in &patches {
-                    streams.push(key, patch);
+        let listed = self.engine.take_dirty();
+        if listed.is_empty() {
+            return;
+        }
+        let mut events = 0;
+        self.engine.in_pass(|| {
+            let mut patches: Vec<Patch> = Vec::new();
+            for key in &listed {
+                if let Some(context) = self.engine.context(*key) {
+                    events += self.tell(&context, &mut patches);
                 }
             }
+        });
+        self.count(EVENTS, i64::try_from(events).unwrap_or(0));
+        self.engine.reuse_dirty(listed);
+    }
+
+    /// Tells one page what is new, now or when it can be told; the number of events that it gets.
+    fn tell(self: &Rc<Self>, context: &Rc<Context>, patches: &mut Vec<Patch>) -> usize {
+        if !context.has(dirty::LISTED) {
+            return 0;
         }
+        if !context.is_open() {
+            self.remember(context);
+            return 0;
+        }
+        if context.lacks_loads() {
+            self.remember(context);
+            self.load_missing(context);
+            return 0;
+        }
+        if !self.engine.may_send(context, self.now()) {
+            return 0;
+        }
+        let free = self.free_streams(context);
+        if free.is_empty() {
+            self.remember(context);
+            return 0;
+        }
+        patches.clear();
+        self.engine.patches(context, self.now(), patches);
+        let mut streams = self.streams.borrow_mut();
+        for key in &free {
+            for patch in &*patches {
+                streams.push(*key, patch);
+            }
+        }
+        patches.len() * free.len()
+    }
+
+    /// The streams of a page that take something now; the others are to be told all later.
+    fn free_streams(&self, context: &Context) -> SmallVec<[u32; 2]> {
+        let mut free = SmallVec::new();
+        let mut streams = self.streams.borrow_mut();
+        for key in &*context.streams.borrow() {
+            let Some(stream) = streams.slab.get_mut(*key as usize) else {
+                continue;
+            };
+            if stream.blocked_ms == 0 && !stream.ending {
+                free.push(*key);
+            } else {
+                stream.stale = true;
+            }
+        }
+        free
     }
 
     /// A page that can't be told now is told all when it can.
@@ -116,9 +129,13 @@ impl Shard {
             };
             match outcome {
                 Ok(keys) => {
+                    let mut streams = self.streams.borrow_mut();
+                    let mut bytes = 0;
                     for (key, result) in keys.into_iter().zip(results.iter()) {
-                        self.sent(key, *result);
+                        bytes += i64::from((*result).max(0));
+                        self.sent(&mut streams, key, *result);
                     }
+                    self.count(STREAM_BYTES, bytes);
                 }
                 Err(error) => {
                     tracing::error!(shard = self.id, %error, "a batch of sends was refused");
@@ -155,16 +172,12 @@ impl Shard {
         ready
     }
 
-    fn sent(self: &Rc<Self>, key: u32, result: i32) {
-        let now = self.now();
-        let mut streams = self.streams.borrow_mut();
-        let streams = &mut *streams;
+    fn sent(self: &Rc<Self>, streams: &mut Streams, key: u32, result: i32) {
         let Some(stream) = streams.slab.get_mut(key as usize) else {
             return;
         };
         let full = match usize::try_from(result) {
             Ok(count) => {
-                self.count(STREAM_BYTES, i64::from(result));
                 stream.took(count, &streams.sealed);
                 false
             }
@@ -182,7 +195,7 @@ impl Shard {
             }
         };
         if full {
-            stream.blocked_ms = now;
+            stream.blocked_ms = self.now();
             streams.blocked.push(key);
             self.count(BLOCKED, 1);
         } else if !stream.is_sent() {

@@ -122,6 +122,13 @@ impl Stream {
         }
     }
 
+    /// Queues bytes; tells whether it has to be put on the list of those to be sent to.
+    fn queue(&mut self, bytes: &Patch) -> bool {
+        self.queued += bytes.len();
+        self.outbox.push_back(Rc::clone(bytes));
+        self.blocked_ms == 0 && !std::mem::replace(&mut self.ready, true)
+    }
+
     /// Bytes that wait for the reader.
     pub(super) fn waiting(&self) -> usize {
         self.queued + self.channel.tls().map_or(0, |tls| tls.unsent().len())
@@ -139,26 +146,17 @@ impl Streams {
 
     /// Queues an event.
     pub(super) fn push(&mut self, key: u32, patch: &Patch) {
-        if self
-            .slab
-            .get(key as usize)
-            .is_some_and(|stream| stream.gzip)
-        {
+        let Some(stream) = self.slab.get_mut(key as usize) else {
+            return;
+        };
+        let is_ready = if stream.gzip {
             let deflater = self.deflater.get_or_insert_with(Deflater::new);
-            let deflated = deflater.deflate(patch);
-            self.push_bytes(key, &deflated);
+            stream.queue(&deflater.deflate(patch))
         } else {
-            self.push_bytes(key, patch);
-        }
-    }
-
-    fn push_bytes(&mut self, key: u32, patch: &Patch) {
-        if let Some(stream) = self.slab.get_mut(key as usize) {
-            stream.queued += patch.len();
-            stream.outbox.push_back(Rc::clone(patch));
-            if stream.blocked_ms == 0 {
-                self.make_ready(key);
-            }
+            stream.queue(patch)
+        };
+        if is_ready {
+            self.ready.push(key);
         }
     }
 
@@ -284,7 +282,7 @@ impl Shard {
         let entry = streams.slab.vacant_entry();
         let key = u32::try_from(entry.key()).expect("streams fit 32 bits");
         channel.watch(key);
-        entry.insert(Stream {
+        let stream = entry.insert(Stream {
             channel,
             context: Rc::clone(context),
             outbox: VecDeque::with_capacity(1),
@@ -297,7 +295,9 @@ impl Shard {
             ready: false,
             gzip,
         });
-        streams.push_bytes(key, &head.into());
+        if stream.queue(&head.into()) {
+            streams.ready.push(key);
+        }
         context.streams.borrow_mut().push(key);
         self.count(STREAMS, 1);
         self.nudge();
