@@ -6,7 +6,6 @@ mod common;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
 
 use autovia_testkit::{Authority, Certificate, Output, Page, Running, Server};
 use common::{SHARDS, autovia, file, probe};
@@ -344,10 +343,14 @@ fn a_process_that_was_stopped_is_no_hang() {
     let page = Page::open(&server.client(), "/failures");
     let mut stream = page.stream();
     stream.next_comment();
+    let other = probe().args(["--heartbeat-seconds", "1"]).start();
+    let mut clock = Page::open(&other.client(), "/").stream();
 
-    // when the whole process stands still for longer (time itself is what the test is about),
+    // when the whole process stands still for longer (three seconds by the heartbeats of another),
     server.stop();
-    thread::sleep(Duration::from_secs(3));
+    for _ in 0..4 {
+        clock.next_comment();
+    }
     server.cont();
 
     // then it goes on: two heartbeats later, so well after the watchdog's next looks, all is well.

@@ -1,6 +1,6 @@
 //! Those who send slowly, half, or nothing: cut after the configured time, and in nobody's way.
 
-use std::thread;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use autovia_testkit::{Connection, Page, Running};
@@ -47,13 +47,19 @@ fn a_request_that_stands_still_is_cut() {
 
 #[test]
 fn a_head_that_comes_drop_by_drop_has_no_more_time() {
-    // Given a client that sends a byte now and then (the pace is what is tested),
+    // Given a client that sends a byte whenever it has waited in vain for a while,
     let server = impatient(1);
     let mut connection = sent(&server, HALF_A_HEAD);
-    while connection.write(b"a").is_ok() {
-        thread::sleep(Duration::from_millis(100));
-    }
+    connection.set_patience(Duration::from_millis(100));
+    let answer = loop {
+        match connection.response(false) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => connection.write(b"a"),
+            answer => break answer,
+        }
+        .expect("the server reads until it answers");
+    };
     // then it is cut all the same, and the server goes on.
+    assert_eq!(answer.expect("it is told why").status, 408);
     assert_eq!(server.client().get("/_health").status, 200);
 }
 

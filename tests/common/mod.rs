@@ -7,9 +7,9 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use autovia_testkit::{Client, DEADLINE, Event, Running, Server, Stream, element_text};
+pub use autovia_testkit::eventually;
+use autovia_testkit::{Client, Event, Running, Server, Stream, element_text};
 
 /// The shard counts with which everything about shards is tried.
 pub const SHARDS: [usize; 3] = [1, 2, 5];
@@ -49,18 +49,6 @@ pub fn wait_noted(server: &Running, what: &str, times: u64) {
     eventually(&format!("{what} noted {times} times"), || {
         (noted(server, what) >= times).then_some(())
     });
-}
-
-/// Asks again and again until there is an answer; each question is a round trip to the server.
-pub fn eventually<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(start.elapsed() < DEADLINE, "waited in vain for: {wanted}");
-        std::thread::yield_now();
-    }
 }
 
 /// Reads on until the value `name` is sent, and gives it.

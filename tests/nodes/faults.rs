@@ -6,9 +6,10 @@ use std::time::Duration;
 use autovia_testkit::{Cut, Direction, Flow};
 
 use crate::board::{Board, Watcher};
+use crate::common::eventually;
 use crate::frames::{cut_in_next_message, lose_next_message};
 use crate::spy::{Spy, publish};
-use crate::stage::{Group, KINDS, on_each, soon};
+use crate::stage::{Group, KINDS, on_each};
 
 /// Two nodes before, in and after a fault.
 fn heals(fault: impl Fn(&Group, &mut Board) + Sync) {
@@ -28,7 +29,7 @@ fn heals(fault: impl Fn(&Group, &mut Board) + Sync) {
             assert!(node.server.is_running());
         }
         let connections = 2 * group.broker.connections_per_node();
-        soon("as many connections as before", || {
+        eventually("as many connections as before", || {
             (group.broker.connections() == connections).then_some(())
         });
     });

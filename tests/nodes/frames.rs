@@ -1,11 +1,11 @@
 //! Frames of the brokers' protocols, found in the bytes that pass a proxy.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
-use autovia_testkit::{Cut, Direction, Proxy};
+use autovia_testkit::{Cut, DEADLINE, Direction, Proxy};
 
-use crate::stage::{Kind, soon};
+use crate::stage::Kind;
 
 /// The frame of a message to a subscriber that holds `text`.
 fn message_with(kind: Kind, bytes: &[u8], text: &[u8]) -> Option<Range<usize>> {
@@ -37,22 +37,27 @@ fn find_last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// How often something was done to a frame.
 #[derive(Clone, Default)]
-pub struct Done(Arc<Mutex<usize>>);
+pub struct Done(Arc<(Mutex<usize>, Condvar)>);
 
 impl Done {
     fn count(&self) -> usize {
-        *self.0.lock().unwrap()
+        *self.0.0.lock().unwrap()
     }
 
     fn add(&self) {
-        *self.0.lock().unwrap() += 1;
+        *self.0.0.lock().unwrap() += 1;
+        self.0.1.notify_all();
     }
 
     /// Waits until it was done.
     pub fn wait(&self) {
-        soon("a frame with that text", || {
-            (self.count() > 0).then_some(())
-        });
+        let (count, changed) = &*self.0;
+        let count = count.lock().unwrap();
+        let waited = changed.wait_timeout_while(count, DEADLINE, |count| *count == 0);
+        assert!(
+            !waited.unwrap().1.timed_out(),
+            "waited in vain for a frame with that text"
+        );
     }
 }
 

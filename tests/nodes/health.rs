@@ -4,7 +4,7 @@ use autovia_testkit::{Client, Redis};
 
 use crate::board::Board;
 use crate::common::{noted, wait_noted};
-use crate::stage::{Broker, Group, KINDS, Node, on_each, soon};
+use crate::stage::{Broker, Group, KINDS, Node, on_each};
 
 fn statuses(node: &Node) -> [u16; 3] {
     ["/_health", "/_ready", "/_live"].map(|path| node.status(path))
@@ -125,10 +125,5 @@ fn no_secret_host_or_address_is_told() {
         );
     }
     assert!(noted(&node.server, "broker error") >= 3);
-    soon("a log of the failures", || {
-        let log = node.server.log();
-        log.iter()
-            .any(|line| line.contains("no link to the broker"))
-            .then_some(())
-    });
+    node.server.wait_log("no link to the broker");
 }

@@ -8,7 +8,7 @@ use autovia_testkit::{NatsPeer, Running};
 use crate::common::{probe, wait_noted};
 use crate::random_faults::number;
 use crate::spy::{CHANNEL, SUBJECT};
-use crate::stage::{Broker, Group, KINDS, Kind, on_each, soon};
+use crate::stage::{Broker, Group, KINDS, Kind, Node, on_each};
 
 /// What a hostile broker may cost a process.
 const MEMORY_MAX_BYTES: u64 = 1024 * 1024;
@@ -132,8 +132,8 @@ const NAMES: u64 = 100_000;
 const AT_ONCE: u64 = 20_000;
 
 /// Says so many names that never were, as fast as the node hears them: a broker cuts off who falls behind.
-fn say_names(broker: &Broker, heard: impl Fn() -> u64) {
-    let start = heard();
+fn say_names(broker: &Broker, node: &Node) {
+    let start = node.count("received");
     let payload =
         |number: u64| format!("{{\"scope\":\"room:{number}\",\"nodeId\":\"00000000000000aa\"}}");
     let publish = |number: u64| {
@@ -160,9 +160,7 @@ fn say_names(broker: &Broker, heard: impl Fn() -> u64) {
         stream
             .write_all(batch.as_bytes())
             .expect("the broker listens");
-        soon("these names", || {
-            (heard() >= start + first + AT_ONCE).then_some(())
-        });
+        node.wait_count_at_least("received", start + first + AT_ONCE);
     }
     stream
         .shutdown(std::net::Shutdown::Write)
@@ -176,11 +174,10 @@ fn new_names_cost_no_memory() {
     on_each(&KINDS, |kind| {
         let group = Group::start(kind, 1);
         let node = &group.nodes[0];
-        let heard = || node.count("received");
         // Once, so that buffers have the size that they need for a flood of good messages.
-        say_names(&group.broker, heard);
+        say_names(&group.broker, node);
         let before = node.server.peak_resident_bytes();
-        say_names(&group.broker, heard);
+        say_names(&group.broker, node);
         let grown = node.server.peak_resident_bytes() - before;
         println!("{kind:?}: {} KiB", grown / 1024);
         assert!(grown <= MEMORY_MAX_BYTES, "{kind:?}: {grown} bytes more");

@@ -2,8 +2,7 @@
 
 use autovia_testkit::Redis;
 
-use crate::common::{probe, wait_noted};
-use crate::stage::soon;
+use crate::common::{eventually, probe, wait_noted};
 
 #[test]
 fn one_that_keeps_its_thread_ends_the_process() {
@@ -26,7 +25,7 @@ fn one_that_panics_is_told_and_tried_again() {
     let server = probe().shards(2).args(["--app-broker", &broker]).start();
     // The first two attempts panic; the third is good.
     wait_noted(&server, "broker error: the broker panicked", 2);
-    soon("a link", || {
+    eventually("a link", || {
         let health = server.health();
         (health["broker"]["connected"] == true && health["broker"]["driver"] == "OddBroker")
             .then_some(())

@@ -7,11 +7,11 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use autovia_testkit::{Cut, Direction, Flow};
+use autovia_testkit::{Cut, Direction, Flow, eventually_within};
 
 use crate::board::Board;
 use crate::frames::{cut_in_next_message, lose_next_message};
-use crate::stage::{Group, KINDS, Node, RECONNECT_DEADLINE, on_each, poll_until};
+use crate::stage::{Group, KINDS, Node, RECONNECT_DEADLINE, on_each};
 
 const FAULTS: usize = 200;
 const SEED: u64 = 0x5eed_0007;
@@ -151,7 +151,7 @@ impl Held {
             "it grew from {} to {now} bytes",
             self.bytes
         );
-        poll_until(RECONNECT_DEADLINE, "no more open files than before", || {
+        eventually_within(RECONNECT_DEADLINE, "no more open files than before", || {
             (node.server.open_files() <= self.files + FILES_SPARE).then_some(())
         });
     }
@@ -277,7 +277,7 @@ fn random_faults_lose_nothing_and_leak_nothing() {
             assert!(node.server.is_running());
         }
         let connections = NODES * group.broker.connections_per_node();
-        poll_until(
+        eventually_within(
             RECONNECT_DEADLINE,
             "as many connections as at the start",
             || (group.broker.connections() == connections).then_some(()),

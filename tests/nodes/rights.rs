@@ -4,8 +4,8 @@
 use autovia_testkit::{NatsServer, Proxy, Redis};
 
 use crate::board::{Board, Watcher};
-use crate::common::{probe, wait_noted};
-use crate::stage::{Broker, Group, Kind, SHARDS, Store, soon};
+use crate::common::{eventually, probe, wait_noted};
+use crate::stage::{Broker, Group, Kind, SHARDS, Store};
 
 #[test]
 fn the_operator_kills_the_subscriptions() {
@@ -144,7 +144,7 @@ fn the_name_moves_to_another_server() {
     };
     let (here, mut there) = (page(0), page(1));
     for node in &nodes {
-        soon("a link", || {
+        eventually("a link", || {
             (node.health()["broker"]["connected"] == true).then_some(())
         });
     }

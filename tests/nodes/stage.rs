@@ -1,10 +1,11 @@
 //! A broker, nodes that are joined to it, and proxies in between.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use autovia_testkit::{Client, DEADLINE, NatsServer, Proxy, Redis, Running, RunningNats};
+use autovia_testkit::{Client, Frame, NatsServer, Page, Proxy, Redis, Running, RunningNats};
 use autovia_testkit::{RunningRedis, Server, element_text};
 
 use crate::common::probe;
@@ -15,9 +16,6 @@ pub const SHARDS: u16 = 2;
 /// A connected link may have been idle for long before the pause between two attempts is at its
 /// longest, half a minute: what waits for a reconnection waits for more than that.
 pub const RECONNECT_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Between two looks at something that no message announces.
-const POLL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Which broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,49 +186,51 @@ impl Node {
 
     /// A number that the node counts, as one of its shards knows it: those of a moment ago.
     pub fn count(&self, what: &str) -> u64 {
-        let counts = self.counts();
-        let line = counts
-            .lines()
-            .find_map(|line| line.strip_prefix(what)?.strip_prefix('='));
-        line.and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("no {what} in {counts:?}"))
-    }
-
-    fn counts(&self) -> String {
         let page = Client::without_cookies(self.server.port()).get("/peers");
-        element_text(page.text(), "counts").expect("the page shows its counts")
-    }
-
-    /// Waits until the node counts so many.
-    pub fn wait_count(&self, what: &str, wanted: u64) {
-        let start = Instant::now();
-        while self.count(what) != wanted {
-            let counts = self.counts();
-            assert!(
-                start.elapsed() < DEADLINE,
-                "waited in vain for {what}={wanted}; the node counts {counts:?}"
-            );
-            std::thread::sleep(POLL_PAUSE);
-        }
+        let counts = element_text(page.text(), "counts").expect("the page shows its counts");
+        number_in(&counts, what)
     }
 
     pub fn is_connected(&self) -> bool {
         self.server.health()["broker"]["connected"] == true
     }
 
+    /// Waits until the node counts so many.
+    pub fn wait_count(&self, what: &str, wanted: u64) {
+        self.wait(what, wanted..=wanted);
+    }
+
+    pub fn wait_count_at_least(&self, what: &str, least: u64) {
+        self.wait(what, least..=u64::MAX);
+    }
+
     pub fn wait_connected(&self) {
-        self.wait_link(true);
+        self.wait("connected", 1..=1);
     }
 
     pub fn wait_degraded(&self) {
-        self.wait_link(false);
+        self.wait("connected", 0..=0);
     }
 
-    fn wait_link(&self, connected: bool) {
-        let wanted = format!("a link that is connected: {connected}");
-        poll_until(RECONNECT_DEADLINE, &wanted, || {
-            (self.is_connected() == connected).then_some(())
-        });
+    /// Reads the stream of `/peers` until what that page tells is as wanted.
+    fn wait(&self, what: &str, wanted: RangeInclusive<u64>) {
+        let start = Instant::now();
+        let page = Page::open(&self.client(), "/peers");
+        let (mut counts, mut stream) = (page.text("counts"), page.stream());
+        while !wanted.contains(&number_in(&counts, what)) {
+            // Heartbeats come here too, so a quiet stream is no way around the limit.
+            assert!(
+                start.elapsed() < RECONNECT_DEADLINE,
+                "waited in vain for {what}={wanted:?}; the node tells {counts:?}"
+            );
+            match stream.next_frame() {
+                Some(Frame::Event(event)) if event.is_elements() => {
+                    counts = element_text(&event.elements(), "counts").unwrap_or(counts);
+                }
+                Some(_) => {}
+                None => panic!("the stream ended; the node tells {counts:?}"),
+            }
+        }
     }
 
     /// SIGKILL, and the next life on the same port.
@@ -239,6 +239,15 @@ impl Node {
         let port = self.server.port().to_string();
         self.server = self.binary.clone().args(["--port", &port]).start();
     }
+}
+
+/// The number behind `what` in lines of `name=number`.
+fn number_in(counts: &str, what: &str) -> u64 {
+    let line = counts
+        .lines()
+        .find_map(|line| line.strip_prefix(what)?.strip_prefix('='));
+    line.and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no {what} in {counts:?}"))
 }
 
 /// A broker with nodes.
@@ -327,21 +336,4 @@ impl Drop for Store {
         // What stays behind in cargo's folder for tests fails no test.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// Looks again and again until `found` finds something.
-pub fn poll_until<T>(limit: Duration, wanted: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(start.elapsed() < limit, "waited in vain for: {wanted}");
-        std::thread::sleep(POLL_PAUSE);
-    }
-}
-
-/// The same with the usual deadline.
-pub fn soon<T>(wanted: &str, found: impl FnMut() -> Option<T>) -> T {
-    poll_until(DEADLINE, wanted, found)
 }

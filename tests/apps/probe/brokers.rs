@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use autovia::broker::{BrokerFuture, Link, LinkContext, RedisBroker, Resolver};
 use autovia::{Broker, BrokerError, Server};
@@ -67,7 +66,7 @@ impl Broker for Odd {
         Box::pin(async move {
             match self {
                 Self::Blocks => loop {
-                    std::thread::sleep(Duration::from_secs(1));
+                    std::thread::park();
                 },
                 Self::Panics { left, .. } if *left > 0 => {
                     *left -= 1;

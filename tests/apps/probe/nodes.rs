@@ -103,6 +103,7 @@ async fn store_argument(ctx: &Ctx) -> autovia::Result {
 
 /// `/peers`: what the node knows of its link and of the others, one line each: `name=value`.
 fn peers(page: &mut Page) {
+    page.join(|_| Scope::PEERS);
     page.view_each(|view| {
         let peers = view.peers();
         let lines = [
@@ -115,6 +116,7 @@ fn peers(page: &mut Page) {
             ("dropped", peers.dropped),
             ("gaps", peers.gaps),
             ("resyncs", peers.resyncs),
+            ("connected", peers.connected.into()),
             ("publishing", peers.publishing.into()),
             ("receiving", peers.receiving.into()),
         ];

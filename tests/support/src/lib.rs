@@ -26,7 +26,7 @@ mod stream;
 pub use browser::{Browser, Key, Window};
 pub use ca::{Authority, Certificate};
 pub use connection::Connection;
-pub use deadline::DEADLINE;
+pub use deadline::{DEADLINE, eventually, eventually_within};
 pub use event::{Event, EventParser, Frame};
 pub use html::{attribute_values, element_text, unescape};
 pub use http::{Client, Response};

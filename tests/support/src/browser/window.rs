@@ -2,21 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::driver::{Refused, Session, decode_base64};
-use crate::deadline::Deadline;
+use crate::deadline::{DEADLINE, ask_within};
 use crate::http::Client;
 use crate::page::Page;
 
 /// What a server's session is called in a browser.
 const SESSION_COOKIE: &str = "via_session_id";
-
-/// How often a page is asked again while a test waits for it.
-const POLL_PAUSE: Duration = Duration::from_millis(15);
 
 /// The name of an element reference in WebDriver's JSON.
 const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -189,35 +184,22 @@ impl Window {
 
     /// Waits until the first match has exactly this text.
     pub fn wait_text(&self, css: &str, expected: &str) {
-        let deadline = Deadline::start();
-        loop {
-            let text = self.try_text(css);
-            if text.as_deref() == Some(expected) {
-                return;
-            }
-            assert!(
-                !deadline.passed(),
-                "{css} should read {expected:?}, but reads {text:?} in {}",
-                self.html()
-            );
-            thread::sleep(POLL_PAUSE);
-        }
+        let mut text = None;
+        let reads = ask_within(DEADLINE, || {
+            text = self.try_text(css);
+            (text.as_deref() == Some(expected)).then_some(())
+        });
+        assert!(
+            reads.is_some(),
+            "{css} should read {expected:?}, but reads {text:?} in {}",
+            self.html()
+        );
     }
 
     /// Waits until something is there; `what` is shown with the page when it never is.
     pub fn wait<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
-        let deadline = Deadline::start();
-        loop {
-            if let Some(found) = look(self) {
-                return found;
-            }
-            assert!(
-                !deadline.passed(),
-                "waited in vain for {what} in {}",
-                self.html()
-            );
-            thread::sleep(POLL_PAUSE);
-        }
+        ask_within(DEADLINE, || look(self))
+            .unwrap_or_else(|| panic!("waited in vain for {what} in {}", self.html()))
     }
 
     /// Waits until a JavaScript expression is true.
@@ -335,8 +317,8 @@ impl Window {
     }
 
     fn on_element(&self, css: &str, act: impl Fn(&Session, &str) -> Result<Value, Refused>) {
-        let deadline = Deadline::start();
-        loop {
+        let mut not_now = None;
+        let done = ask_within(DEADLINE, || {
             let done = self.session.in_window(&self.handle, |session| {
                 let found = session.post(
                     "/element",
@@ -345,11 +327,15 @@ impl Window {
                 act(session, found[ELEMENT_KEY].as_str().unwrap_or_default())
             });
             match done {
-                Ok(_) => return,
-                Err(refused) if NOT_NOW.contains(&refused.code.as_str()) && !deadline.passed() => {}
-                Err(refused) => panic!("{css}: {}\nin {}", refused.message, self.html()),
+                Err(refused) if NOT_NOW.contains(&refused.code.as_str()) => {
+                    not_now = Some(refused);
+                    None
+                }
+                done => Some(done.err()),
             }
-            thread::sleep(POLL_PAUSE);
+        });
+        if let Some(refused) = done.unwrap_or(not_now) {
+            panic!("{css}: {}\nin {}", refused.message, self.html());
         }
     }
 

@@ -1,9 +1,8 @@
 //! Redis servers that work together: a master with a replica and three sentinels; a cluster of three.
 
 use super::talk::Talk;
-use super::{
-    PORTS_TRIED, Redis, Reply, RunningRedis, free_port, poll_until, server_command, started,
-};
+use super::{PORTS_TRIED, Redis, Reply, RunningRedis, free_port, server_command, started};
+use crate::deadline::eventually;
 use crate::folder::Folder;
 use crate::process::Process;
 
@@ -35,14 +34,14 @@ impl RedisSentinels {
             _folder: folder,
         };
         for port in group.ports() {
-            poll_until("sentinels that know each other", || {
+            eventually("sentinels that know each other", || {
                 let known = ask(port, &["SENTINEL", "master", Self::MASTER])?;
                 let is_complete = known.field("num-other-sentinels") == Some("2")
                     && known.field("num-slaves") == Some("1");
                 is_complete.then_some(())
             });
         }
-        poll_until("a replica that is in step", || {
+        eventually("a replica that is in step", || {
             let role = group.servers[0].must(&["ROLE"]);
             matches!(role.at(2), Reply::List(list) if !list.is_empty()).then_some(())
         });
@@ -66,7 +65,7 @@ impl RedisSentinels {
 
     /// Has the sentinels choose another master, as an operator does; the old one goes on as a replica.
     pub fn fail_over(&self) {
-        poll_until("sentinels that agree to a failover", || {
+        eventually("sentinels that agree to a failover", || {
             let reply = ask(self.ports()[0], &["SENTINEL", "failover", Self::MASTER])?;
             (reply == Reply::Text("OK".to_owned())).then_some(())
         });
@@ -76,7 +75,7 @@ impl RedisSentinels {
     pub fn wait_master(&self, master: u16) {
         let wanted = Reply::Text(master.to_string());
         for port in self.ports() {
-            poll_until("a new master", || {
+            eventually("a new master", || {
                 let place = ask(port, &["SENTINEL", "get-master-addr-by-name", Self::MASTER])?;
                 (place.at(1) == &wanted).then_some(())
             });
@@ -143,7 +142,7 @@ impl RedisCluster {
         }
         let servers: Vec<RunningRedis> = servers.into_iter().map(|(server, _)| server).collect();
         for server in &servers {
-            poll_until("a cluster that is well", || {
+            eventually("a cluster that is well", || {
                 let info = server.must(&["CLUSTER", "INFO"]);
                 let is_well = info.text().contains("cluster_state:ok")
                     && info.text().contains("cluster_known_nodes:3")

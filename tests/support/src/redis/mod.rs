@@ -9,21 +9,16 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::ca::{Authority, Certificate};
-use crate::deadline::Deadline;
+use crate::deadline::eventually;
 use crate::folder::Folder;
 use crate::process::Process;
 pub use groups::{RedisCluster, RedisSentinels};
 pub use talk::Reply;
 use talk::Talk;
-
-/// Between two looks at something that no message announces.
-const POLL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Ports that are tried: another program may take one between the choice and the start.
 const PORTS_TRIED: usize = 10;
@@ -34,18 +29,6 @@ pub(crate) fn free_port() -> u16 {
         .and_then(|listener| listener.local_addr())
         .expect("the system has a free port")
         .port()
-}
-
-/// Looks again and again until `found` finds something.
-pub(crate) fn poll_until<T>(wanted: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::start();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(!deadline.passed(), "{wanted} was waited for, in vain");
-        thread::sleep(POLL_PAUSE);
-    }
 }
 
 /// A Redis server and how to start it: `Redis::new().start()`.
@@ -224,7 +207,7 @@ impl RunningRedis {
 
     /// Waits until so many clients subscribe to `channel`.
     pub fn wait_subscribers(&self, channel: &str, count: i64) {
-        poll_until("a number of subscribers", || {
+        eventually("a number of subscribers", || {
             let reply = self.must(&["PUBSUB", "NUMSUB", channel]);
             (reply.at(1) == &Reply::Number(count)).then_some(())
         });
@@ -239,7 +222,7 @@ impl RunningRedis {
 
     /// Starts it again on the same ports, after [`RunningRedis::kill9`].
     pub fn restart(&self) {
-        let process = poll_until("the old ports", || {
+        let process = eventually("the old ports", || {
             self.redis.spawn(&self.folder, self.port, self.tls_port)
         });
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = process;
