@@ -1,17 +1,17 @@
 //! What a page function gets: it defines the page once per shard, and takes `Copy` handles away.
 
+mod hooks;
+mod scope;
+
 use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ctx::Ctx;
-use super::definition::{
-    ActionDef, EveryDef, FIRST_JOIN, GLOBAL, Handler, PageDef, ROUTE, SESSION, SharedDef, SlotDef,
-};
+use super::definition::{ActionDef, FIRST_JOIN, Handler, PageDef, SharedDef, SlotDef};
 use super::error::{Outcome, Result};
 use super::handles::{Action, Input, Load, ScopeOf, Shared, SharedInput, Signal};
 use super::html::Html;
@@ -19,7 +19,9 @@ use super::load::LoadDef;
 use super::render::{RenderCache, ViewDef};
 use super::value;
 use super::view::View;
-use crate::scope::{OwnScope, Scope};
+use crate::scope::Scope;
+pub(super) use hooks::handler;
+pub use scope::PageScope;
 
 /// A page while it is defined.
 pub struct Page {
@@ -42,42 +44,6 @@ impl Component {
     #[must_use]
     pub fn html(self, view: &View) -> Html {
         view.engine().component_html(self.page, self.view, view)
-    }
-}
-
-/// A scope that a shared value or a load can live in: [`Scope::GLOBAL`], [`Scope::ROUTE`],
-/// [`Scope::SESSION`], a name, or what [`Page::join`] gave.
-pub trait PageScope {
-    #[doc(hidden)]
-    fn membership(self, page: &mut Page) -> u16;
-}
-
-impl PageScope for OwnScope {
-    fn membership(self, _: &mut Page) -> u16 {
-        match self {
-            Self::Route => ROUTE,
-            Self::Session => SESSION,
-        }
-    }
-}
-
-impl PageScope for ScopeOf {
-    fn membership(self, page: &mut Page) -> u16 {
-        if self.page != page.def.index {
-            page.mistakes
-                .push("a scope that another page joined was used".to_owned());
-        }
-        self.membership
-    }
-}
-
-impl PageScope for Scope {
-    fn membership(self, page: &mut Page) -> u16 {
-        if self == Self::GLOBAL {
-            GLOBAL
-        } else {
-            page.join(move |_| self.clone()).membership
-        }
     }
 }
 
@@ -357,51 +323,6 @@ impl Page {
         }
     }
 
-    /// Runs `run` once per `period` for each page that is present.
-    pub fn every<F, R>(&mut self, period: Duration, run: F)
-    where
-        F: AsyncFn(&Ctx) -> R + 'static,
-        R: Outcome,
-    {
-        if period < MIN_PERIOD {
-            self.mistakes.push(format!(
-                "a page's period is {period:?}, at least {MIN_PERIOD:?} is allowed"
-            ));
-        }
-        self.def.everys.push(EveryDef {
-            period,
-            run: handler(run),
-        });
-    }
-
-    /// Runs when a page's first stream opens, and again when it comes back from being parked.
-    pub fn on_connect<F, R>(&mut self, run: F)
-    where
-        F: AsyncFn(&Ctx) -> R + 'static,
-        R: Outcome,
-    {
-        self.def.hooks.connect.push(handler(run));
-    }
-
-    /// Runs when a page is no longer present: its last stream ended `--away-seconds` ago, or 5 s
-    /// ago if the tab was closed.
-    pub fn on_disconnect<F, R>(&mut self, run: F)
-    where
-        F: AsyncFn(&Ctx) -> R + 'static,
-        R: Outcome,
-    {
-        self.def.hooks.disconnect.push(handler(run));
-    }
-
-    /// Runs once, when a page is gone for good.
-    pub fn on_cleanup<F, R>(&mut self, run: F)
-    where
-        F: AsyncFn(&Ctx) -> R + 'static,
-        R: Outcome,
-    {
-        self.def.hooks.cleanup.push(handler(run));
-    }
-
     fn signal_name(&mut self, name: &str) -> &'static str {
         if !is_name(name) {
             self.mistakes.push(format!(
@@ -440,9 +361,6 @@ impl Page {
     }
 }
 
-/// A page's ticks are swept, not timed one by one.
-const MIN_PERIOD: Duration = Duration::from_millis(10);
-
 /// What a load may return: a [`Result`] of what it loaded.
 pub trait IntoLoaded<T> {
     #[doc(hidden)]
@@ -467,16 +385,4 @@ fn leak(name: &str) -> &'static str {
 
 fn small(index: usize) -> u16 {
     u16::try_from(index).expect("a page has at most 65,536 of each")
-}
-
-pub(super) fn handler<F, R>(run: F) -> Handler
-where
-    F: AsyncFn(&Ctx) -> R + 'static,
-    R: Outcome,
-{
-    let run = Rc::new(run);
-    Rc::new(move |ctx: Ctx| {
-        let run = Rc::clone(&run);
-        Box::pin(async move { run(&ctx).await.into_result() })
-    })
 }

@@ -20,6 +20,7 @@ mod pages;
 mod parcel;
 mod periods;
 mod seat;
+mod seating;
 mod shard;
 mod start;
 mod streams;

@@ -4,14 +4,18 @@
 //! its error by [`Number::limit_text`].
 
 mod broker;
+mod life;
+mod safety;
+mod sizes;
 
 pub use super::setting::Setting;
 pub use broker::*;
+pub use life::*;
+pub use safety::*;
+pub use sizes::*;
 
 use super::setting::{Number, Text};
 
-/// Smallest value of a table row, in bytes: one word.
-const VALUE_MIN_BYTES: u64 = 8;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
@@ -75,66 +79,6 @@ pub const CONFIG: Text = Text::new(
     "TOML file with any of these options as keys",
 );
 
-/// Comment heartbeat of idle streams.
-pub const HEARTBEAT_SECONDS: Number = Number::new(
-    "heartbeat-seconds",
-    "seconds",
-    45,
-    0..=HOUR_SECONDS,
-    "a stream that carried nothing for so long gets a comment line, so that proxies keep it open",
-)
-.zero_means("never");
-
-/// Keys that sign session ids.
-pub const SESSION_KEY_FILE: Text = Text::new(
-    "session-key-file",
-    "a path",
-    "none: a key that lives as long as this process",
-    "file of lines of 64 hex digits that sign session ids: the first signs, all are accepted",
-);
-
-/// The server's certificate.
-pub const TLS_CERT: Text = Text::new(
-    "tls-cert",
-    "a path",
-    "none: plain HTTP",
-    "PEM file of this server's certificate chain, its own first: the port then speaks TLS alone; read again when it changes",
-);
-
-/// The key of that certificate.
-pub const TLS_KEY: Text = Text::new(
-    "tls-key",
-    "a path",
-    "none",
-    "PEM file of the key of that certificate, without a passphrase; read again when it changes",
-);
-
-/// HTTP/2 beside HTTP/1.1.
-pub const HTTP2: Text = Text::new(
-    "http2",
-    "true, false",
-    "true",
-    "with TLS, speak HTTP/2 with clients that can: browsers then have no limit of six connections",
-);
-
-/// How long browsers are told to come by https alone.
-pub const HSTS_SECONDS: Number = Number::new(
-    "hsts-seconds",
-    "seconds",
-    0,
-    0..=2 * 365 * DAY_SECONDS,
-    "with TLS, for how long browsers shall come to this host by https alone (Strict-Transport-Security)",
-)
-.zero_means("not sent");
-
-/// Whether cookies are only for https.
-pub const SECURE_COOKIE: Text = Text::new(
-    "secure-cookie",
-    "true, false",
-    "false; true with tls-cert",
-    "session cookie for https only: Secure, and named with __Host-",
-);
-
 /// Whether pages and files are compressed.
 pub const COMPRESS_PAGES: Text = Text::new(
     "compress-pages",
@@ -149,241 +93,6 @@ pub const COMPRESS_STREAMS: Text = Text::new(
     "true, false",
     "false",
     "compress events for browsers that take gzip: each once for all streams that carry it",
-);
-
-/// Whether the counters are for nobody.
-pub const HIDE_METRICS: Text = Text::new(
-    "hide-metrics",
-    "true, false",
-    "false",
-    "answer /_metrics, the counters of this node in Prometheus' format, with 404",
-);
-
-/// Origins that may post.
-pub const TRUSTED_ORIGIN: Text = Text::new(
-    "trusted-origin",
-    "a list of scheme://host[:port]",
-    "none: the request's own host",
-    "origin that may send actions, instead of the request's own host; repeat it or use commas",
-);
-
-/// Top speed of one scope.
-pub const SCOPE_RATE: Number = Number::new(
-    "scope-rate",
-    "per second",
-    30,
-    0..=1000,
-    "how often per second a scope renders at most; the last state always gets through",
-)
-.zero_means("no bound");
-
-/// Rows of the global state.
-pub const GLOBAL_ROWS: Number = Number::new(
-    "global-rows",
-    "rows",
-    1024,
-    1..=16_777_216,
-    "how many keys the global state can hold",
-);
-
-/// Size of one value of the global state.
-pub const GLOBAL_VALUE_BYTES: Number = Number::new(
-    "global-value-bytes",
-    "bytes",
-    4 * KIB,
-    VALUE_MIN_BYTES..=MIB,
-    "largest value of the global state",
-);
-
-/// Rows of the shared signals.
-pub const SHARED_ROWS: Number = Number::new(
-    "shared-rows",
-    "rows",
-    64 * KIB,
-    1..=16_777_216,
-    "how many shared signals can live at once, each counted once per scope",
-);
-
-/// Size of one value of a shared signal.
-pub const SHARED_VALUE_BYTES: Number = Number::new(
-    "shared-value-bytes",
-    "bytes",
-    256,
-    VALUE_MIN_BYTES..=64 * KIB,
-    "largest value of a shared signal",
-);
-
-/// Time to leave in order.
-pub const DRAIN_SECONDS: Number = Number::new(
-    "drain-seconds",
-    "seconds",
-    10,
-    0..=HOUR_SECONDS,
-    "at SIGTERM or SIGINT, how long running actions may take to end",
-)
-.zero_means("leave at once");
-
-/// Time after which a silent shard is taken for dead.
-pub const HANG_SECONDS: Number = Number::new(
-    "hang-seconds",
-    "seconds",
-    10,
-    1..=HOUR_SECONDS,
-    "a shard that did not move for so long ends the process",
-);
-
-/// Time after which a page without a stream is parked.
-pub const AWAY_SECONDS: Number = Number::new(
-    "away-seconds",
-    "seconds",
-    30,
-    1..=DAY_SECONDS,
-    "how long a page without a stream (hidden tab, lost network) still counts as present",
-);
-
-/// Time that a parked page is kept.
-pub const PARK_SECONDS: Number = Number::new(
-    "park-seconds",
-    "seconds",
-    600,
-    0..=7 * DAY_SECONDS,
-    "how long an absent page is kept, so that it can come back without a reload",
-)
-.zero_means("not at all");
-
-/// Number of parked pages.
-pub const PARKED_MAX: Number = Number::new(
-    "parked-max",
-    "pages",
-    100_000,
-    0..=100_000_000,
-    "how many absent pages are kept; beyond, the oldest go",
-);
-
-/// Time between a page and its first stream.
-pub const RENDER_SECONDS: Number = Number::new(
-    "render-seconds",
-    "seconds",
-    30,
-    1..=HOUR_SECONDS,
-    "how long a page that was delivered waits for its first stream",
-);
-
-/// Time that an action may take.
-pub const ACTION_TIMEOUT_SECONDS: Number = Number::new(
-    "action-timeout",
-    "seconds",
-    30,
-    1..=HOUR_SECONDS,
-    "how long one action may run",
-);
-
-/// Number of actions of one page that may wait.
-pub const ACTION_QUEUE: Number = Number::new(
-    "action-queue",
-    "actions",
-    64,
-    1..=65_536,
-    "how many actions of one page may wait for their turn; beyond, 429",
-);
-
-/// Time that loading data may take.
-pub const LOAD_TIMEOUT_SECONDS: Number = Number::new(
-    "load-timeout",
-    "seconds",
-    10,
-    1..=HOUR_SECONDS,
-    "how long one load of a page's data may run",
-);
-
-/// Size of a request's head.
-pub const HEADER_BYTES: Number = Number::new(
-    "header-bytes",
-    "bytes",
-    16 * KIB,
-    KIB..=MIB,
-    "largest head of a request: request line and headers; beyond, 431",
-);
-
-/// Size of a request's body.
-pub const BODY_BYTES: Number = Number::new(
-    "body-bytes",
-    "bytes",
-    MIB,
-    KIB..=GIB,
-    "largest body of a request; beyond, 413",
-);
-
-/// Size of the signals of an action.
-pub const SIGNALS_BYTES: Number = Number::new(
-    "signals-bytes",
-    "bytes",
-    64 * KIB,
-    KIB..=16 * MIB,
-    "largest JSON of an action's inputs and arguments; beyond, 413; lowered to body-bytes where that is less",
-);
-
-/// Pages of one session.
-pub const CONTEXTS_PER_SESSION: Number = Number::new(
-    "contexts-per-session",
-    "pages",
-    100,
-    1..=1_000_000,
-    "how many open pages one session may have; the next replaces the oldest without a stream, else 429; lowered to contexts-max where that is less",
-);
-
-/// Pages of all sessions.
-pub const CONTEXTS_MAX: Number = Number::new(
-    "contexts-max",
-    "pages",
-    1_000_000,
-    1..=100_000_000,
-    "how many open pages this process holds; beyond, 503",
-);
-
-/// Streams of one page.
-pub const STREAMS_PER_CONTEXT: Number = Number::new(
-    "streams-per-context",
-    "streams",
-    8,
-    1..=1024,
-    "how many streams one page may have; the next one closes the oldest, at most once in 10 s, else 429",
-);
-
-/// Bytes that wait for a slow reader.
-pub const OUTBOX_BYTES: Number = Number::new(
-    "outbox-bytes",
-    "bytes",
-    256 * KIB,
-    4 * KIB..=64 * MIB,
-    "how many bytes may wait for one stream; beyond, older patches become one fresh rendering",
-);
-
-/// Time that a slow reader is waited for.
-pub const OUTBOX_SECONDS: Number = Number::new(
-    "outbox-seconds",
-    "seconds",
-    10,
-    1..=HOUR_SECONDS,
-    "a stream that took nothing for so long while bytes wait is closed; its page comes back",
-);
-
-/// Time to send a request's head.
-pub const HEADER_SECONDS: Number = Number::new(
-    "header-seconds",
-    "seconds",
-    10,
-    1..=300,
-    "how long a client may take to send the head of a request",
-);
-
-/// Time that a kept-alive connection may idle.
-pub const IDLE_SECONDS: Number = Number::new(
-    "idle-seconds",
-    "seconds",
-    75,
-    1..=HOUR_SECONDS,
-    "how long a connection without a request is kept open",
 );
 
 /// Folder of template files.

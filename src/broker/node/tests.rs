@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::hearing::HEARD_MAX;
+use super::saying::{BATCH_BYTES, FLIGHT_MAX_BYTES};
 use super::*;
 
 fn ms(ms: u64) -> Duration {
