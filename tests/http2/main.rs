@@ -1,7 +1,13 @@
 //! HTTP/2: pages, clicks and streams by it, as a client of another implementation sees them, and
 //! clients that break its rules.
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod broken;
+mod memory;
+mod raw;
+mod streams;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -207,86 +213,4 @@ fn of_tokio_the_server_has_the_traits_alone() {
     features.sort_unstable();
     features.dedup();
     assert_eq!(features, ["bytes", "default", "io-util", "sync"], "{tree}");
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// A frame: length, type, flags, stream, content (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len()).expect("short").to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend_from_slice(&[kind, flags]);
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(content);
-    bytes
-}
-
-/// `GET /_live` in HPACK's plainest words.
-fn get() -> Vec<u8> {
-    let mut fields = vec![0x82, 0x87, 0x44, 6];
-    fields.extend_from_slice(b"/_live");
-    fields.extend_from_slice(&[0x41, 9]);
-    fields.extend_from_slice(b"127.0.0.1");
-    fields
-}
-
-#[test]
-fn clients_that_break_its_rules_are_cut_off_and_others_are_served() {
-    for shards in SHARDS {
-        let stage = stage(shards, &["--header-seconds=1", "--idle-seconds=2"]);
-        let settings = frame(4, 0, 0, &[]);
-        let begin = [PREFACE, &settings].concat();
-        let with = |more: &[u8]| [&begin, more].concat();
-        let resets: Vec<u8> = (0..3000_u32)
-            .flat_map(|number| {
-                let stream = number * 2 + 1;
-                let mut both = frame(1, 5, stream, &get());
-                both.extend(frame(3, 0, stream, &[0, 0, 0, 8]));
-                both
-            })
-            .collect();
-        let rows: [(&str, Vec<u8>); 9] = [
-            ("nothing", Vec::new()),
-            ("half a preface", PREFACE[..10].to_vec()),
-            (
-                "another protocol",
-                b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".to_vec(),
-            ),
-            ("no request", begin.clone()),
-            ("data on no stream", with(&frame(0, 0, 1, b"x"))),
-            (
-                "a frame that is too long",
-                with(&frame(0, 0, 1, &vec![0; 100_000])),
-            ),
-            (
-                "fields that are no HPACK",
-                with(&frame(1, 5, 1, &[0xff; 40])),
-            ),
-            (
-                "a continuation without end",
-                with(
-                    &[
-                        frame(1, 1, 1, &get()),
-                        (0..200)
-                            .flat_map(|_| frame(9, 0, 1, &[0x40; 1000]))
-                            .collect(),
-                    ]
-                    .concat(),
-                ),
-            ),
-            ("resets without end", with(&resets)),
-        ];
-        for (what, bytes) in rows {
-            let mut connection = stage.connect(&["h2"]);
-            // It may be cut off before it has said all.
-            let _ = connection.write(&bytes);
-            // It ends, by a goodbye or a reset: the deadline of this read is the test's.
-            if let Err(error) = connection.rest() {
-                let late = std::io::ErrorKind::TimedOut;
-                assert_ne!(error.kind(), late, "{what}: {error}");
-            }
-            stage.assert_well();
-        }
-        assert_eq!(stage.server.terminate().code(), Some(0));
-    }
 }
