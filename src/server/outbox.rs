@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use smallvec::SmallVec;
-
 use super::counters::{BLOCKED, EVENTS, SLOW, STREAM_BYTES};
 use super::shard::Shard;
 use super::streams::Streams;
@@ -56,34 +54,29 @@ impl Shard {
         if !self.engine.may_send(context, self.now()) {
             return 0;
         }
-        let free = self.free_streams(context);
-        if free.is_empty() {
+        if self.free_streams(context) == 0 {
             self.remember(context);
             return 0;
         }
         patches.clear();
         self.engine.patches(context, self.now(), patches);
-        let mut streams = self.streams.borrow_mut();
-        for key in &free {
-            for patch in &*patches {
-                streams.push(*key, patch);
-            }
-        }
-        patches.len() * free.len()
-    }
-
-    /// The streams of a page that take something now; the others are to be told all later.
-    fn free_streams(&self, context: &Context) -> SmallVec<[u32; 2]> {
-        let mut free = SmallVec::new();
+        let mut events = 0;
         let mut streams = self.streams.borrow_mut();
         for key in &*context.streams.borrow() {
-            let Some(stream) = streams.slab.get_mut(*key as usize) else {
-                continue;
-            };
-            if stream.blocked_ms == 0 && !stream.ending {
-                free.push(*key);
-            } else {
-                stream.stale = true;
+            events += streams.push_if_free(*key, patches);
+        }
+        events
+    }
+
+    /// How many of a page's streams take something now; the others are to be told all later.
+    fn free_streams(&self, context: &Context) -> usize {
+        let mut free = 0;
+        let mut streams = self.streams.borrow_mut();
+        for key in &*context.streams.borrow() {
+            if let Some(stream) = streams.slab.get_mut(*key as usize) {
+                let is_free = stream.is_free();
+                stream.stale |= !is_free;
+                free += usize::from(is_free);
             }
         }
         free

@@ -122,6 +122,20 @@ impl Stream {
         }
     }
 
+    /// Its socket is not full, and it goes on.
+    pub(super) fn is_free(&self) -> bool {
+        self.blocked_ms == 0 && !self.ending
+    }
+
+    /// Queues an event in the stream's coding; tells as [`Stream::queue`].
+    fn push(&mut self, event: &Patch, deflater: &mut Option<Deflater>) -> bool {
+        if self.gzip {
+            self.queue(&deflater.get_or_insert_with(Deflater::new).deflate(event))
+        } else {
+            self.queue(event)
+        }
+    }
+
     /// Queues bytes; tells whether it has to be put on the list of those to be sent to.
     fn queue(&mut self, bytes: &Patch) -> bool {
         self.queued += bytes.len();
@@ -146,18 +160,25 @@ impl Streams {
 
     /// Queues an event.
     pub(super) fn push(&mut self, key: u32, patch: &Patch) {
-        let Some(stream) = self.slab.get_mut(key as usize) else {
-            return;
-        };
-        let is_ready = if stream.gzip {
-            let deflater = self.deflater.get_or_insert_with(Deflater::new);
-            stream.queue(&deflater.deflate(patch))
-        } else {
-            stream.queue(patch)
-        };
-        if is_ready {
+        if let Some(stream) = self.slab.get_mut(key as usize)
+            && stream.push(patch, &mut self.deflater)
+        {
             self.ready.push(key);
         }
+    }
+
+    /// Queues events where the socket takes them; how many that were.
+    pub(super) fn push_if_free(&mut self, key: u32, patches: &[Patch]) -> usize {
+        let stream = self.slab.get_mut(key as usize);
+        let Some(stream) = stream.filter(|stream| stream.is_free()) else {
+            return 0;
+        };
+        for patch in patches {
+            if stream.push(patch, &mut self.deflater) {
+                self.ready.push(key);
+            }
+        }
+        patches.len()
     }
 
     /// Puts a stream on the list of those to be sent to, once: twice would send its bytes twice.

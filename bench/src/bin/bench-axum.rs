@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use autovia_bench::event;
 use autovia_bench::peers::process::announce;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use futures_lite::{Stream, stream};
+use serde::Deserialize;
 use tokio::net::unix::pipe;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -137,7 +138,20 @@ async fn watch(
     }))
 }
 
-async fn add(State(board): State<Arc<Board>>, Path(number): Path<u64>) -> StatusCode {
+/// What a click sends, as far as this app wants to know.
+#[derive(Deserialize)]
+struct Signals {
+    via_ctx: String,
+}
+
+async fn add(
+    State(board): State<Arc<Board>>,
+    Path(number): Path<u64>,
+    Json(signals): Json<Signals>,
+) -> StatusCode {
+    if signals.via_ctx.is_empty() {
+        return StatusCode::BAD_REQUEST;
+    }
     let mut tabs = board.tabs.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(tab) = tabs.get_mut(&number) else {
         return StatusCode::NOT_FOUND;

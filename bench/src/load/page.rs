@@ -95,6 +95,14 @@ pub enum PageError {
 }
 
 impl Session {
+    /// One as long as those that autovia makes, for servers that make none.
+    pub fn of_no_server() -> Session {
+        Session {
+            context: "x".repeat(26),
+            cookie: format!("via_session={}", "0".repeat(32)),
+        }
+    }
+
     /// Takes context and session from a page.
     pub fn from_page(head: &Head, body: &[u8]) -> Result<Session, PageError> {
         if head.status != 200 {
@@ -166,10 +174,15 @@ pub fn publish_request(server: SocketAddr, tick: u64) -> String {
 
 /// The request of click number `click` for `action`.
 pub fn action_request(server: SocketAddr, session: &Session, action: &str, click: u64) -> String {
+    click_request(server, session, &format!("/_action/{action}"), click)
+}
+
+/// The same to any path: what Datastar sends for a click.
+pub fn click_request(server: SocketAddr, session: &Session, path: &str, click: u64) -> String {
     let Session { context, cookie } = session;
     let body = serde_json::json!({ "via_ctx": context, "_args": [] }).to_string();
     format!(
-        "POST /_action/{action} HTTP/1.1\r\nhost: {server}\r\norigin: http://{server}\r\ncookie: {cookie}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {server}\r\norigin: http://{server}\r\ncookie: {cookie}\r\n\
          idempotency-key: {click}\r\ndatastar-request: true\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()

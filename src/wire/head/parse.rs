@@ -55,12 +55,8 @@ pub fn parse(raw: &[u8]) -> Result<Head, HeadError> {
     let mut fields = Vec::with_capacity(request.headers.len());
     for header in request.headers.iter() {
         let start = text.len();
-        text.extend(
-            header
-                .name
-                .bytes()
-                .map(|byte| char::from(byte.to_ascii_lowercase())),
-        );
+        text.push_str(header.name);
+        text[start..].make_ascii_lowercase();
         let name_end = text.len();
         text.push_str(&String::from_utf8_lossy(trim(header.value)));
         fields.push(Field {

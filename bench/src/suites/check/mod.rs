@@ -23,10 +23,6 @@ use crate::suites::SuiteError;
 use baseline::Baseline;
 use callgrind::Profile;
 
-/// Open streams in each run.
-pub const STREAMS: usize = 200;
-/// Broadcasts in the short and in the long run.
-pub const TICKS: [u64; 2] = [50, 250];
 /// Under callgrind all is some fifty times slower, and the machine may be busy.
 const TICK_LIMIT: Duration = Duration::from_secs(60);
 
@@ -59,14 +55,43 @@ pub struct Case {
     pub meaning: &'static str,
     /// What the clients do.
     pub dialect: Dialect,
+    /// Open streams in each run.
+    pub streams: usize,
+    /// Broadcasts in the short and in the long run.
+    pub ticks: [u64; 2],
 }
 
-/// What is counted.
-pub const CASES: [Case; 1] = [Case {
-    name: "fanout",
-    meaning: "one scope, one rendering for all",
-    dialect: Dialect::Autovia(Board::One),
-}];
+/// What is counted, the quickest first.
+const ALL_CASES: [Case; 2] = [
+    Case {
+        name: "fanout",
+        meaning: "one scope, one rendering for all",
+        dialect: Dialect::Autovia(Board::One),
+        streams: 200,
+        ticks: [50, 250],
+    },
+    Case {
+        name: "room",
+        meaning: "the same in a large room",
+        dialect: Dialect::Autovia(Board::One),
+        streams: 2_000,
+        ticks: [10, 110],
+    },
+];
+
+/// What this program counts: a dev build's server is ten times slower still, so the large room is a release build's.
+pub const CASES: &[Case] = if cfg!(debug_assertions) {
+    ALL_CASES.split_at(1).0
+} else {
+    &ALL_CASES
+};
+
+impl Case {
+    /// Delivered events by which its two runs differ.
+    pub const fn events(&self) -> u64 {
+        (self.ticks[1] - self.ticks[0]) * self.streams as u64
+    }
+}
 
 /// One case in one round.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,10 +111,10 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&Count)) -> Result<Vec<Co
     programs.build(&[Peer::Autovia])?;
     let mut counts = Vec::new();
     for _ in 0..options.rounds {
-        for case in CASES {
+        for &case in CASES {
             let [short, long] = [
-                profile(&programs, case, TICKS[0])?,
-                profile(&programs, case, TICKS[1])?,
+                profile(&programs, case, case.ticks[0])?,
+                profile(&programs, case, case.ticks[1])?,
             ];
             let count = difference(case, &short, &long);
             progress(&count);
@@ -123,10 +148,10 @@ fn profile(programs: &Programs, case: Case, ticks: u64) -> Result<Profile, Suite
     let server = Running::start(command, None)?;
     let loaded = |source| SuiteError::Load {
         server: "autovia under callgrind",
-        streams: STREAMS,
+        streams: case.streams,
         source,
     };
-    let mut load = Load::open(server.address(), case.dialect, STREAMS).map_err(loaded)?;
+    let mut load = Load::open(server.address(), case.dialect, case.streams).map_err(loaded)?;
     for _ in 0..ticks {
         let tick = load.tick(TICK_LIMIT).map_err(loaded)?;
         if !tick.complete {
@@ -148,7 +173,7 @@ fn profile(programs: &Programs, case: Case, ticks: u64) -> Result<Profile, Suite
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn difference(case: Case, short: &Profile, long: &Profile) -> Count {
-    let events = ((TICKS[1] - TICKS[0]) * STREAMS as u64) as f64;
+    let events = case.events() as f64;
     let per_event = |long: u64, short: u64| (long as f64 - short as f64) / events;
     let mut functions: Vec<(String, f64)> = long
         .own
@@ -179,7 +204,7 @@ mod tests {
                 .map(|&(name, own)| (name.to_owned(), own))
                 .collect(),
         };
-        let events = (TICKS[1] - TICKS[0]) * STREAMS as u64;
+        let events = CASES[0].events();
         let short = profile(&[("start", 1000), ("send", 7)]);
         let long = profile(&[
             ("start", 1000),

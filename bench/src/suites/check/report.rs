@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::baseline::{Baseline, RENEW, RENEW_RELEASE, WORSE_MAX_PERCENT, change, row};
-use super::{CASES, Count, STREAMS, TICKS};
+use super::{CASES, Count};
 use crate::machine::Facts;
 use crate::suites::SuiteError;
 use crate::svg::{Bar, Chart, Group};
@@ -31,6 +31,7 @@ pub fn table(counts: &[Count], baseline: &Baseline) -> Table {
     let mut table = Table::new(&[
         "case",
         "what",
+        "streams",
         "instructions/event",
         "baseline",
         "change %",
@@ -44,6 +45,7 @@ pub fn table(counts: &[Count], baseline: &Baseline) -> Table {
         table.row(vec![
             row(case.name),
             case.meaning.to_owned(),
+            case.streams.to_string(),
             format!("{spread:.1}"),
             before.map_or("–".to_owned(), |before| format!("{before:.1}")),
             before.map_or("–".to_owned(), |before| {
@@ -100,7 +102,7 @@ fn chart(counts: &[Count]) -> Chart {
     let bars = CASES.iter().filter_map(|case| {
         let spread = spread(counts, case.name)?;
         Some(Bar {
-            label: case.name.to_owned(),
+            label: format!("{} streams", case.streams),
             parts: vec![spread.median],
             low: spread.low,
             high: spread.high,
@@ -112,7 +114,7 @@ fn chart(counts: &[Count]) -> Chart {
         label_width: 110.0,
         parts: vec!["instructions".to_owned()],
         groups: vec![Group {
-            title: format!("{STREAMS} streams"),
+            title: "one scope".to_owned(),
             bars: bars.collect(),
         }],
     }
@@ -127,16 +129,13 @@ fn page(counts: &[Count], facts: &Facts) -> String {
         "# Instructions per delivered event\n\n{}{revision}. Counted by callgrind, so the machine's speed and load play no \
          part. Median of the rounds, lowest and highest in brackets; the target is {TARGET:.0}.\n\n\
          ![Instructions per event](instructions.svg)\n\n{}\n\
-         Each case runs twice with {STREAMS} streams, with {} and with {} broadcasts; the figure is the difference \
-         of both runs per delivered event, from the click's request to the call that gives the event to the kernel. A \
-         broadcast's own cost (one request, one action, one rendering) is shared by {STREAMS} streams here, by more in \
-         a larger room.\n",
+         Each case runs twice, with few and with many broadcasts; the figure is the difference of both runs per \
+         delivered event, from the click's request to the call that gives the event to the kernel. A broadcast's own \
+         cost (one request, one action, one rendering) is shared by its streams, so a larger room costs less for each.\n",
         facts.date,
         table(counts, &super::medians(counts)),
-        TICKS[0],
-        TICKS[1]
     );
-    for case in CASES {
+    for &case in CASES {
         let Some(count) = counts.iter().find(|count| count.case == case) else {
             continue;
         };

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use crate::load::http::Response;
-use crate::load::page::{Session, action_request, stream_request};
+use crate::load::page::{Session, click_request, stream_request};
 use crate::peers::Peer;
 use crate::suites::rig::{Rig, each};
 use crate::suites::sheet::Options;
@@ -30,9 +30,9 @@ pub const PLAN: Plan = Plan {
     notes: &[
         "Fifty tabs click at once, each waits for its answer and for the new value on its own stream, then all click \
          again. Each value is checked: a click that is lost or counted twice fails the suite.",
-        "axum is spoken to in Datastar's way: a handler finds the tab's channel, counts, and sends \
-         `datastar-patch-signals` on the tab's stream. Its events are put together by hand, which costs it less than an SDK would. \
-         It checks no origin, session or click number; autovia does.",
+        "axum is spoken to in Datastar's way, by the same request byte for byte but for the path: a handler reads the signals \
+         from the body, finds the tab's channel, counts, and sends `datastar-patch-signals` on the tab's stream. Its events are put \
+         together by hand, which costs it less than an SDK would. It checks no origin, session or click number; autovia does.",
         "The target is twice axum's actions per CPU second, so `× axum` of CPU at most 0.50.",
     ],
     peers: &[Peer::Axum, Peer::Autovia],
@@ -118,11 +118,10 @@ impl Tab {
     fn click(&mut self, count: u64) -> io::Result<()> {
         let (server, number) = (self.server, self.number);
         let request = match &self.session {
-            Some(session) => action_request(server, session, "add", count),
+            Some(session) => click_request(server, session, "/_action/add", count),
             None => {
-                format!(
-                    "POST /value/{number}/add HTTP/1.1\r\nhost: {server}\r\ncontent-length: 0\r\n\r\n"
-                )
+                let path = format!("/value/{number}/add");
+                click_request(server, &Session::of_no_server(), &path, count)
             }
         };
         self.clicks.write_all(request.as_bytes())
