@@ -20,6 +20,8 @@ mod patches;
 pub(crate) mod reads;
 mod render;
 mod scopes;
+#[cfg(test)]
+mod shared_renderings;
 mod sweep;
 mod templates;
 mod value;
