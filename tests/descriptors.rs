@@ -36,8 +36,8 @@ fn a_stream_goes_to_its_page_whichever_tables_shards_have() {
     }
 }
 
-/// The probe with two shards, started by a shell that lowers the limit of open files.
-fn small(tables: &str) -> Running {
+/// The probe with two shards, to be started by a shell that lowers the limit of open files.
+fn small(tables: &str) -> Server {
     let shell = Path::new("/bin/sh");
     let script = format!("ulimit -n {FEW}; exec \"$0\" \"$@\"");
     Server::new(shell)
@@ -51,7 +51,36 @@ fn small(tables: &str) -> Running {
             "--descriptor-tables",
             tables,
         ])
-        .start()
+}
+
+#[test]
+fn a_sandbox_without_tables_of_their_own_is_told_or_does_without_them() {
+    // Given a machine on which each shard would have its own table,
+    let server = small("auto").start();
+    server.wait_log("descriptor_tables=\"per-shard\"");
+    // when a sandbox forbids that, then all share one, and streams go to their pages,
+    let server = small("auto").without_unshare().start();
+    server.wait_log("descriptor_tables=\"shared\"");
+    for page in Page::one_per_shard(server.port(), "/", 2) {
+        let mut streams: Vec<_> = (0..6).map(|_| page.stream()).collect();
+        click(&page, "add", json!([]));
+        for stream in &mut streams {
+            stream.until(|event| sets(event, "count", 1));
+        }
+    }
+    // but who asked for them is told what to change.
+    let server = probe().without_unshare();
+    let output = server.run_to_end([
+        "--shards",
+        "2",
+        "--port",
+        "0",
+        "--descriptor-tables",
+        "per-shard",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = "allow unshare(CLONE_FILES) in the sandbox, or use shared or auto";
+    assert!(output.stderr.contains(told), "{output:?}");
 }
 
 const HEALTH: &[u8] = b"GET /_health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
@@ -72,7 +101,7 @@ fn ask(server: &Running) -> Option<(u16, Connection)> {
 fn a_full_table_turns_connections_away_keeps_those_it_has_and_recovers() {
     for tables in TABLES {
         // Given a page with a stream on a server of few descriptors,
-        let server = small(tables);
+        let server = small(tables).start();
         let page = Page::open(&server.client(), "/");
         let mut stream = page.stream();
         let mut clicks = server.client().connect();

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use serde_json::Value;
 
+use crate::ca::Certificate;
 use crate::deadline::DEADLINE;
 use crate::http::Client;
 use crate::process::Process;
@@ -27,7 +28,8 @@ pub struct Server {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     working_folder: Option<PathBuf>,
-    io_uring: bool,
+    /// Numbers of system calls that fail.
+    forbidden: Vec<i64>,
 }
 
 impl Server {
@@ -39,7 +41,7 @@ impl Server {
             arguments: Vec::new(),
             environment: Vec::new(),
             working_folder: None,
-            io_uring: true,
+            forbidden: Vec::new(),
         }
     }
 
@@ -69,6 +71,15 @@ impl Server {
         self
     }
 
+    /// Has it speak TLS with this certificate.
+    #[must_use]
+    pub fn tls(self, certificate: &Certificate) -> Self {
+        self.arg("--tls-cert")
+            .arg(&certificate.chain_file)
+            .arg("--tls-key")
+            .arg(&certificate.key_file)
+    }
+
     /// Sets an environment variable; no `AUTOVIA_*` one is taken from the tests' own environment.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
@@ -86,7 +97,15 @@ impl Server {
     /// Forbids io_uring to it by a seccomp filter, as container runtimes do.
     #[must_use]
     pub fn without_io_uring(mut self) -> Self {
-        self.io_uring = false;
+        // Setup, enter, register: the same numbers on all architectures.
+        self.forbidden.extend([425, 426, 427]);
+        self
+    }
+
+    /// Forbids `unshare` to it, and with it descriptor tables of its threads' own, as sandboxes do.
+    #[must_use]
+    pub fn without_unshare(mut self) -> Self {
+        self.forbidden.push(libc::SYS_unshare);
         self
     }
 
@@ -136,12 +155,13 @@ impl Server {
     }
 
     fn spawn(&self, command: Command) -> Process {
-        if self.io_uring {
+        if self.forbidden.is_empty() {
             return Process::spawn(command);
         }
         // A filter holds for the thread that sets it and for the children of that thread.
-        let filtered = thread::spawn(|| {
-            forbid_io_uring();
+        let forbidden = self.forbidden.clone();
+        let filtered = thread::spawn(move || {
+            forbid(&forbidden);
             Process::spawn(command)
         });
         filtered.join().expect("the filtered thread starts it")
@@ -163,10 +183,9 @@ impl Server {
     }
 }
 
-/// Makes io_uring's system calls fail with EPERM for this thread and its children.
-fn forbid_io_uring() {
-    // io_uring_setup, io_uring_enter, io_uring_register: the same numbers on all architectures.
-    let calls = BTreeMap::from([425, 426, 427].map(|call| (call, Vec::new())));
+/// Makes these system calls fail with EPERM for this thread and its children.
+fn forbid(calls: &[i64]) {
+    let calls: BTreeMap<_, _> = calls.iter().map(|&call| (call, Vec::new())).collect();
     let filter = SeccompFilter::new(
         calls,
         SeccompAction::Allow,
