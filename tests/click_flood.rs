@@ -3,20 +3,9 @@
 
 mod common;
 
-use autovia_testkit::{Connection, Page};
-use common::{SHARDS, eventually, has_value, probe, wait_noted};
+use autovia_testkit::Page;
+use common::{SHARDS, eventually, has_value, probe, send, status, wait_noted};
 use serde_json::{Value, json};
-
-fn send(page: &Page, bytes: &[u8]) -> Connection {
-    let mut connection = page.client.connect();
-    connection.write(bytes).expect("the server takes the click");
-    connection
-}
-
-fn status(mut connection: Connection) -> u16 {
-    let response = connection.response(false);
-    response.expect("the outcome arrives").status
-}
 
 fn act_with(page: &Page, action: &str, key: u64) -> u16 {
     page.action(action).key(key).send().status

@@ -3,20 +3,9 @@
 
 mod common;
 
-use autovia_testkit::{Connection, Page};
-use common::{SHARDS, eventually, has_value, noted, probe, wait_noted};
+use autovia_testkit::Page;
+use common::{SHARDS, eventually, has_value, noted, probe, send, status, wait_noted};
 use serde_json::json;
-
-fn send(page: &Page, bytes: &[u8]) -> Connection {
-    let mut connection = page.client.connect();
-    connection.write(bytes).expect("the server takes the click");
-    connection
-}
-
-fn status(mut connection: Connection) -> u16 {
-    let response = connection.response(false);
-    response.expect("the outcome arrives").status
-}
 
 #[test]
 fn a_click_that_is_sent_again_while_it_runs_waits_for_the_one_outcome() {

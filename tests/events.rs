@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use autovia_testkit::{Event, Page};
-use common::{SHARDS, has_value, probe, value};
+use common::{SHARDS, has_value, overwhelm, probe, value};
 use serde_json::{Value, json};
 
 /// Texts that would end a line, an event, or a script, if they were let.
@@ -135,27 +135,9 @@ fn a_slow_reader_gets_the_last_state() {
             .start();
         let page = Page::open(&server.client(), "/take");
         let mut stream = page.slow_stream(4096);
-        // when far more is sent to it than fits anywhere,
-        let text = |n: usize| format!("{n} {}", "x".repeat(60_000));
-        for n in 0..40 {
-            let inputs = json!({ "draft": text(n) });
-            assert_eq!(page.act("send", json!([]), inputs).status, 200);
-        }
-        // then what it reads in the end is whole and the newest,
-        let last = text(39);
-        let events = stream.collect_until(|event| {
-            has_value(event, "sent") && event.signals()["sent"] == last.as_str()
-        });
+        // when far more is sent to it than fits anywhere, then what it reads is whole and the newest.
+        let events = overwhelm(&page, &mut stream);
         events.iter().for_each(assert_sound);
-        assert!(
-            events.len() < 40,
-            "{} events were kept for it",
-            events.len()
-        );
-        // and it goes on.
-        let inputs = json!({ "draft": "short" });
-        assert_eq!(page.act("send", json!([]), inputs).status, 200);
-        stream.until(|event| has_value(event, "sent") && event.signals()["sent"] == "short");
     }
 }
 

@@ -6,7 +6,9 @@ mod pages;
 
 use autovia_testkit::{Client, Event, Page, Running, Server, Stream};
 use common::{SHARDS, eventually, noted, probe, wait_noted};
-use pages::{click, contexts, probe_with, sets, shows, small, until_value, wait_streams};
+use pages::{
+    click, contexts, post_to_all_rooms, probe_with, sets, shows, small, until_value, wait_streams,
+};
 use serde_json::{Value, json};
 
 /// A server on which some of the waits are one second.
@@ -73,13 +75,7 @@ fn rendered_and_only_marked_by_broadcasts() {
         let renders = || noted(&server, &format!("render room a on {}", shards - 1));
         let before = renders();
         // when the room is broadcast by a page elsewhere, again and again,
-        let poster = Page::open_on(&server.client(), "/room/c", small(shards - 1));
-        let mut marker = poster.stream();
-        for n in 1..=3 {
-            click(&poster, "wild", json!(["hello"]));
-            click(&poster, "post", json!([n.to_string()]));
-            marker.until(|event| shows(event, &format!("{n}: ")));
-        }
+        post_to_all_rooms(&server, small(shards - 1));
         // then nothing was rendered for it,
         assert_eq!(renders(), before);
         // and its stream begins with all of it.

@@ -6,7 +6,9 @@ mod pages;
 
 use autovia_testkit::{Client, Page, Running, Stream};
 use common::{SHARDS, eventually, file, noted, probe, wait_noted};
-use pages::{click, contexts, probe_with, sets, shows, small, streams, wait_streams};
+use pages::{
+    click, contexts, post_to_all_rooms, probe_with, sets, shows, small, streams, wait_streams,
+};
 use serde_json::{Value, json};
 
 /// Connect, disconnect and clean-up hooks that ran so far.
@@ -89,13 +91,7 @@ fn assert_only_marked(
     see_end(server, || drop(stream));
     gone();
     let before = renders();
-    let poster = Page::open_on(&server.client(), "/room/c", small(shards - 1));
-    let mut marker = poster.stream();
-    for n in 1..=3 {
-        click(&poster, "wild", json!(["hello"]));
-        click(&poster, "post", json!([n.to_string()]));
-        marker.until(|event| shows(event, &format!("{n}: ")));
-    }
+    post_to_all_rooms(server, small(shards - 1));
     // Nothing was rendered for it meanwhile, and all of it once when it is back.
     assert_eq!(renders(), before);
     let mut stream = page.reopen(None);

@@ -49,10 +49,7 @@ fn an_idle_stream_with_tls_is_small() {
             .shards(1)
             .arg("--render-seconds=600")
             .arg("--idle-seconds=600")
-            .arg("--tls-cert")
-            .arg(&certificate.chain_file)
-            .arg("--tls-key")
-            .arg(&certificate.key_file)
+            .tls(&certificate)
             .start();
         let config = authority.client_config_for(version);
         let client = Client::new(server.port()).with_tls(config);

@@ -178,15 +178,7 @@ impl Page {
                 "the action `{name}` has no plain name: use letters, digits, - and _"
             ));
         }
-        let name = leak(
-            &self
-                .path
-                .iter()
-                .copied()
-                .chain([name])
-                .collect::<Vec<_>>()
-                .join("-"),
-        );
+        let name = self.full_name(name, "-");
         let index = small(self.def.actions.len());
         if self.def.action_names.insert(name, index).is_some() {
             self.mistakes.push(format!(
@@ -323,21 +315,19 @@ impl Page {
         }
     }
 
+    /// A name with those of the components around it before it.
+    fn full_name(&self, name: &str, between: &str) -> &'static str {
+        let names: Vec<&str> = self.path.iter().copied().chain([name]).collect();
+        leak(&names.join(between))
+    }
+
     fn signal_name(&mut self, name: &str) -> &'static str {
         if !is_name(name) {
             self.mistakes.push(format!(
                 "`{name}` is no name of a signal: use a letter, then letters and digits, since the browser reads it as $name"
             ));
         }
-        let name = leak(
-            &self
-                .path
-                .iter()
-                .copied()
-                .chain([name])
-                .collect::<Vec<_>>()
-                .join("_"),
-        );
+        let name = self.full_name(name, "_");
         let taken = self.def.slots.iter().any(|slot| slot.name == name)
             || self.def.shared.iter().any(|shared| shared.name == name);
         if taken {

@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 
 pub use autovia_testkit::eventually;
-use autovia_testkit::{Client, Event, Running, Server, Stream, element_text};
+use autovia_testkit::{Client, Connection, Event, Page, Running, Server, Stream, element_text};
 
 /// The shard counts with which everything about shards is tried.
 pub const SHARDS: [usize; 3] = [1, 2, 5];
@@ -65,6 +65,40 @@ pub fn has_value(event: &Event, name: &str) -> bool {
 /// Reads on until a failure is told, and gives it.
 pub fn failure(stream: &mut Stream) -> serde_json::Value {
     value(stream, "_via_error")
+}
+
+/// Sends a click, as bytes, and leaves its outcome to [`status`].
+pub fn send(page: &Page, bytes: &[u8]) -> Connection {
+    let mut connection = page.client.connect();
+    connection.write(bytes).expect("the server takes the click");
+    connection
+}
+
+/// The outcome of a click that was sent.
+pub fn status(mut connection: Connection) -> u16 {
+    let response = connection.response(false);
+    response.expect("the outcome arrives").status
+}
+
+/// Sends far more to a slow reader of `/take` than fits anywhere, and asserts that it reads the newest
+/// in the end, without most of what was between, and goes on. Gives what it read until the newest.
+pub fn overwhelm(page: &Page, stream: &mut Stream) -> Vec<Event> {
+    const SENT: usize = 40;
+    let send = |text: &str| {
+        let inputs = serde_json::json!({ "draft": text });
+        let answer = page.act("send", serde_json::json!([]), inputs);
+        assert_eq!(answer.status, 200);
+    };
+    let text = |n: usize| format!("{n} {}", "x".repeat(60_000));
+    (1..=SENT).for_each(|n| send(&text(n)));
+    let brings =
+        |event: &Event, text: &str| has_value(event, "sent") && event.signals()["sent"] == text;
+    let newest = text(SENT);
+    let events = stream.collect_until(|event| brings(event, &newest));
+    assert!(events.len() < SENT, "{} events were kept", events.len());
+    send("short");
+    stream.until(|event| brings(event, "short"));
+    events
 }
 
 /// A file of a test, in the folder that cargo keeps for such files.

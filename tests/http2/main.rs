@@ -29,10 +29,7 @@ fn stage(shards: usize, arguments: &[&str]) -> Stage {
     let server = probe()
         .shards(shards)
         .args(arguments.iter().copied())
-        .arg("--tls-cert")
-        .arg(&certificate.chain_file)
-        .arg("--tls-key")
-        .arg(&certificate.key_file)
+        .tls(&certificate)
         .start();
     let client = Client::new(server.port()).with_tls(authority.client_config());
     Stage {

@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use autovia_testkit::{Event, Page, Running, Stream, element_text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{eventually, probe};
 
@@ -45,6 +45,17 @@ pub fn wait_streams(server: &Running, count: u64) {
 pub fn click(page: &Page, action: &str, arguments: Value) {
     let response = page.act(action, arguments, Value::Null);
     assert_eq!(response.status, 200, "{action}: {}", response.text());
+}
+
+/// Has a page of this shard post to every room three times, and waits until it was told each time.
+pub fn post_to_all_rooms(server: &Running, shard: u16) {
+    let poster = Page::open_on(&server.client(), "/room/c", shard);
+    let mut marker = poster.stream();
+    for n in 1..=3 {
+        click(&poster, "wild", json!(["hello"]));
+        click(&poster, "post", json!([n.to_string()]));
+        marker.until(|event| shows(event, &format!("{n}: ")));
+    }
 }
 
 /// Whether an event sets `name` to `value` in the browser.

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use autovia_testkit::{Authority, Certificate, Client, Connection, Page, Running, Server};
-use common::{SHARDS, has_value, probe};
+use common::{SHARDS, has_value, overwhelm, probe};
 use serde_json::{Value, json};
 
 /// A server with a certificate of its own, and who trusts it.
@@ -25,12 +25,7 @@ struct Stage {
 fn with(server: Server) -> Stage {
     let authority = Authority::new();
     let certificate = authority.issue(&["127.0.0.1"]);
-    let server = server
-        .arg("--tls-cert")
-        .arg(&certificate.chain_file)
-        .arg("--tls-key")
-        .arg(&certificate.key_file)
-        .start();
+    let server = server.tls(&certificate).start();
     let client = Client::new(server.port()).with_tls(authority.client_config());
     Stage {
         authority,
@@ -134,19 +129,7 @@ fn a_slow_reader_gets_the_last_state_by_tls_too() {
     let stage = with(probe().shards(2).arg("--outbox-seconds=3600"));
     let page = Page::open(&stage.client, "/take");
     let mut stream = page.slow_stream(4096);
-    let text = |n: usize| format!("{n} {}", "x".repeat(60_000));
-    for n in 0..40 {
-        let inputs = json!({ "draft": text(n) });
-        assert_eq!(page.act("send", json!([]), inputs).status, 200);
-    }
-    let last = text(39);
-    let events = stream.collect_until(|event| {
-        has_value(event, "sent") && event.signals()["sent"] == last.as_str()
-    });
-    assert!(events.len() < 40, "{} events were kept", events.len());
-    let inputs = json!({ "draft": "short" });
-    assert_eq!(page.act("send", json!([]), inputs).status, 200);
-    stream.until(|event| has_value(event, "sent") && event.signals()["sent"] == "short");
+    overwhelm(&page, &mut stream);
 }
 
 /// A raw stream of a page, its head read.

@@ -1,11 +1,10 @@
 //! The fan-out's report: one table, one chart, and what a reader must know to judge them.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use super::SuiteError;
 use super::fanout::{Cores, Sample};
+use super::{SuiteError, write_all};
 use crate::event::EVENT_BYTES;
 use crate::machine::Facts;
 use crate::peers::Peer;
@@ -174,14 +173,11 @@ pub fn write(
     facts: &Facts,
     cores: Cores,
 ) -> Result<(), SuiteError> {
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    fs::create_dir_all(folder)
-        .map_err(SuiteError::system(format!("creating {}", folder.display())))?;
-    write("fanout.svg", chart(samples).to_svg())?;
-    write("fanout.md", page(samples, facts, cores))
+    let files = [
+        ("fanout.svg", chart(samples).to_svg()),
+        ("fanout.md", page(samples, facts, cores)),
+    ];
+    write_all(folder, files.map(|(name, text)| (name.to_owned(), text)))
 }
 
 fn page(samples: &[Sample], facts: &Facts, cores: Cores) -> String {

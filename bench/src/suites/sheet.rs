@@ -3,7 +3,6 @@
 //! Invariant: a ratio is taken within one round, so it compares neighbours in time and not two states of the machine.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
 use super::SuiteError;
@@ -83,17 +82,12 @@ pub fn run(plan: &Plan, options: &Options) -> Result<Table, SuiteError> {
         rounds.push(figures);
     }
     let table = table(plan, &rounds);
-    let write = |name: String, text: String| {
-        let path = options.out.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    let doing = format!("creating {}", options.out.display());
-    fs::create_dir_all(&options.out).map_err(SuiteError::system(doing))?;
-    write(format!("{}.svg", plan.name), chart(plan, &rounds).to_svg())?;
-    write(
-        format!("{}.md", plan.name),
-        page(plan, options, &facts, &rig, &table),
-    )?;
+    let files = [
+        ("svg", chart(plan, &rounds).to_svg()),
+        ("md", page(plan, options, &facts, &rig, &table)),
+    ];
+    let named = files.map(|(ending, text)| (format!("{}.{ending}", plan.name), text));
+    super::write_all(&options.out, named)?;
     Ok(table)
 }
 

@@ -1,13 +1,12 @@
 //! The check's table and page, and its verdict.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use super::baseline::{Baseline, RENEW, RENEW_RELEASE, WORSE_MAX_PERCENT, change, row};
 use super::{CASES, Count};
 use crate::machine::Facts;
-use crate::suites::SuiteError;
+use crate::suites::{SuiteError, write_all};
 use crate::svg::{Bar, Chart, Group};
 use crate::table::{Spread, Table};
 
@@ -88,14 +87,11 @@ pub fn complaints(counts: &[Count], baseline: &Baseline) -> Vec<String> {
 
 /// Writes `instructions.md` and `instructions.svg` into `folder`.
 pub fn write(folder: &Path, counts: &[Count], facts: &Facts) -> Result<(), SuiteError> {
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    fs::create_dir_all(folder)
-        .map_err(SuiteError::system(format!("creating {}", folder.display())))?;
-    write("instructions.svg", chart(counts).to_svg())?;
-    write("instructions.md", page(counts, facts))
+    let files = [
+        ("instructions.svg", chart(counts).to_svg()),
+        ("instructions.md", page(counts, facts)),
+    ];
+    write_all(folder, files.map(|(name, text)| (name.to_owned(), text)))
 }
 
 fn chart(counts: &[Count]) -> Chart {

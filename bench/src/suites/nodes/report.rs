@@ -1,13 +1,12 @@
 //! The report of the nodes suite: one table, two charts, and what a reader must know to judge them.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Kind, Options, Outcome, Sample, Subject};
 use crate::machine::Facts;
-use crate::suites::SuiteError;
+use crate::suites::{SuiteError, write_all};
 use crate::svg::{Bar, Chart, Group};
 use crate::table::{Spread, Table, thousands};
 
@@ -193,15 +192,12 @@ pub fn write(
     options: &Options,
     facts: &Facts,
 ) -> Result<(), SuiteError> {
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    fs::create_dir_all(folder)
-        .map_err(SuiteError::system(format!("creating {}", folder.display())))?;
-    write("nodes.svg", latencies(&outcome.samples).to_svg())?;
-    write("nodes-cpu.svg", cpu(&outcome.samples).to_svg())?;
-    write("nodes.md", page(outcome, options, facts))
+    let files = [
+        ("nodes.svg", latencies(&outcome.samples).to_svg()),
+        ("nodes-cpu.svg", cpu(&outcome.samples).to_svg()),
+        ("nodes.md", page(outcome, options, facts)),
+    ];
+    write_all(folder, files.map(|(name, text)| (name.to_owned(), text)))
 }
 
 fn page(outcome: &Outcome, options: &Options, facts: &Facts) -> String {

@@ -1,12 +1,11 @@
 //! The report of the shards suite: a table and a chart per part, and what a reader must know to judge them.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use super::{Cores, Part, Sample};
 use crate::machine::Facts;
-use crate::suites::SuiteError;
+use crate::suites::{SuiteError, write_all};
 use crate::svg::{Bar, Chart, Group};
 use crate::table::{Spread, Table};
 
@@ -104,16 +103,10 @@ pub fn write(
     facts: &Facts,
     cores: Cores,
 ) -> Result<(), SuiteError> {
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    fs::create_dir_all(folder)
-        .map_err(SuiteError::system(format!("creating {}", folder.display())))?;
-    for part in parts(samples) {
-        write(&picture(part), chart(samples, part).to_svg())?;
-    }
-    write("shards.md", page(samples, facts, cores))
+    let page = ("shards.md".to_owned(), page(samples, facts, cores));
+    let charts = parts(samples).into_iter();
+    let charts = charts.map(|part| (picture(part), chart(samples, part).to_svg()));
+    write_all(folder, charts.chain([page]))
 }
 
 fn parts(samples: &[Sample]) -> Vec<Part> {
