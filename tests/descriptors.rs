@@ -6,7 +6,7 @@ mod pages;
 use std::path::Path;
 
 use autovia_testkit::{Connection, Page, Running, Server};
-use common::{eventually, probe};
+use common::{eventually, probe, send, status};
 use pages::{click, sets};
 use serde_json::json;
 
@@ -31,6 +31,72 @@ fn a_stream_goes_to_its_page_whichever_tables_shards_have() {
             // then each of them is told.
             for stream in &mut streams {
                 stream.until(|event| sets(event, "count", 1));
+            }
+        }
+    }
+}
+
+/// How many connections that are no streams this shard has, as a request on `connection` is told.
+fn connections_of(shard: usize, connection: &mut Connection) -> u64 {
+    let request = b"GET /_metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    connection.write(request).expect("the server reads");
+    let metrics = connection.response(false).expect("it answers");
+    let name = format!("autovia_connections{{shard=\"{shard}\"}} ");
+    let lines = metrics.text().lines();
+    let mut values = lines.filter_map(|line| line.strip_prefix(&name)?.parse().ok());
+    values.next().expect("each shard is told")
+}
+
+/// A connection that this shard has accepted.
+fn connection_at(server: &Running, shard: usize) -> Connection {
+    let mut asking = server.client().connect();
+    eventually("a connection at a shard", || {
+        let before = connections_of(shard, &mut asking);
+        let mut connection = server.client().connect();
+        assert!(connection.still_answers());
+        (connections_of(shard, &mut asking) > before).then_some(connection)
+    })
+}
+
+/// Streams that are opened at once: many times what a lane between two shards holds.
+const MANY: usize = 300;
+
+#[test]
+fn streams_that_find_no_room_on_their_way_to_a_busy_shard_wait_and_none_is_lost() {
+    for tables in TABLES {
+        // Given a shard that an action keeps from all else, and a connection at the other one,
+        let server = probe()
+            .shards(2)
+            .args(["--descriptor-tables", tables, "--hang-seconds", "3600"])
+            .args(["--streams-per-context", "1024"])
+            .start();
+        let page = Page::open_on(&server.client(), "/failures", 1);
+        let other = Page::open_on(&server.client(), "/failures", 0);
+        let mut free = connection_at(&server, 0);
+        let mut act = |action: &str| {
+            let request = other.action(action).bytes();
+            free.write(&request).expect("the server reads");
+            free.response(false).expect("it answers").status
+        };
+        let kept = send(&page, &page.action("keep-shard").bytes());
+        eventually("a shard that is kept", || {
+            (act("is-kept") == 200).then_some(())
+        });
+        // when many streams of its page are opened, half of them at the other,
+        let request = page.client.encode("GET", &page.stream_path(), &[], b"");
+        let mut streams: Vec<_> = (0..MANY).map(|_| send(&page, &request)).collect();
+        // and the shard is let go,
+        assert_eq!(act("release"), 200);
+        assert_eq!(status(kept), 200);
+        // then each stream is there and is told what happens.
+        for stream in &mut streams {
+            assert_eq!(stream.response_head().expect("a head").status, 200);
+        }
+        click(&page, "ok", json!([]));
+        for stream in &mut streams {
+            let mut told = String::new();
+            while !told.contains("\"done\":1") {
+                told += &String::from_utf8_lossy(&stream.some().expect("it goes on"));
             }
         }
     }

@@ -67,10 +67,10 @@ pub fn failure(stream: &mut Stream) -> serde_json::Value {
     value(stream, "_via_error")
 }
 
-/// Sends a click, as bytes, and leaves its outcome to [`status`].
+/// Sends a click, or another request, as bytes, and leaves its outcome to [`status`].
 pub fn send(page: &Page, bytes: &[u8]) -> Connection {
     let mut connection = page.client.connect();
-    connection.write(bytes).expect("the server takes the click");
+    connection.write(bytes).expect("the server takes it");
     connection
 }
 

@@ -41,6 +41,17 @@ fn failures(page: &mut Page) {
         Result::Ok(())
     });
     page.action_parallel("release", async |ctx| ctx.data::<Gate>().open());
+    // It waits at the gate as `hold` does, but keeps its shard.
+    page.action("keep-shard", async |ctx| {
+        ctx.data::<Log>().note("kept");
+        ctx.data::<Gate>().wait();
+    });
+    page.action_parallel("is-kept", async |ctx| {
+        match ctx.data::<Log>().count("kept") {
+            0 => Err(Error::new("no shard is kept yet")),
+            _ => Ok(()),
+        }
+    });
     // What is read before the wait is written after it: two that overlap lose a letter.
     page.action("append", async move |ctx| {
         let letter: String = ctx.arg()?;
