@@ -53,7 +53,7 @@ enum Suite {
 
 fn main() -> ExitCode {
     let done = match Options::parse().suite {
-        Suite::Check(options) => run_check(&options).map(|()| true),
+        Suite::Check(options) => run_check(&options),
         Suite::Fanout(options) => run_fanout(&options),
         Suite::Variants(options) => run_small(&small::variants::PLAN, &options),
         Suite::Growth(options) => run_small(&small::growth::PLAN, &options),
@@ -65,17 +65,11 @@ fn main() -> ExitCode {
         Suite::Mixed(options) => run_small(&small::mixed::PLAN, &options),
         Suite::Slow(options) => run_small(&small::slow::PLAN, &options),
         Suite::All { rounds } => run_all(rounds),
-        Suite::Nodes(options) => run_nodes(&options).map(|()| true),
-        Suite::Shards(options) => run_shards(&options).map(|()| true),
+        Suite::Nodes(options) => run_nodes(&options),
+        Suite::Shards(options) => run_shards(&options),
     };
     match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!(
-                "events were lost, doubled or out of order, or streams were closed: see the table"
-            );
-            ExitCode::FAILURE
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -114,9 +108,9 @@ fn read_baseline(options: &check::Options) -> Result<check::baseline::Baseline, 
 }
 
 /// These suites end with an error where an event was lost or doubled.
-fn run_small(plan: &Plan, options: &sheet::Options) -> Result<bool, SuiteError> {
+fn run_small(plan: &Plan, options: &sheet::Options) -> Result<(), SuiteError> {
     println!("{}", sheet::run(plan, options)?);
-    Ok(true)
+    Ok(())
 }
 
 /// A suite's options by themselves, with their defaults.
@@ -126,21 +120,26 @@ struct Only<T: clap::Args> {
     options: T,
 }
 
-/// A suite that fails is told, and the next one still runs.
-fn run_all(rounds: u32) -> Result<bool, SuiteError> {
+/// Goes on where a suite fails, and names those that did.
+fn run_all(rounds: u32) -> Result<(), SuiteError> {
     let line = ["bench", "--rounds", &rounds.to_string()];
-    let mut all_well = run_fanout(&Only::parse_from(line).options)?;
+    let mut outcomes = vec![("fanout", run_fanout(&Only::parse_from(line).options))];
     for plan in small::PLANS {
-        if let Err(error) = run_small(plan, &Only::parse_from(line).options) {
-            eprintln!("{}: {error}", plan.name);
-            all_well = false;
-        }
+        outcomes.push((plan.name, run_small(plan, &Only::parse_from(line).options)));
     }
-    Ok(all_well)
+    let failed = outcomes
+        .into_iter()
+        .filter_map(|(name, outcome)| Some(format!("{name}: {}", outcome.err()?)));
+    let failed: Vec<String> = failed.collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(SuiteError::Several(failed.join("\n")))
+    }
 }
 
-/// True if every stream got everything.
-fn run_fanout(options: &fanout::Options) -> Result<bool, SuiteError> {
+/// Fails, once the table is written, if a stream did not get everything.
+fn run_fanout(options: &fanout::Options) -> Result<(), SuiteError> {
     let facts = Facts::read();
     let (samples, cores) = fanout::run(options, &mut |sample| {
         eprintln!(
@@ -154,7 +153,11 @@ fn run_fanout(options: &fanout::Options) -> Result<bool, SuiteError> {
     })?;
     fanout_report::write(&options.out, &samples, &facts, cores)?;
     println!("{}", fanout_report::table(&samples));
-    Ok(samples.iter().all(|sample| sample.report.is_clean()))
+    if samples.iter().all(|sample| sample.report.is_clean()) {
+        Ok(())
+    } else {
+        Err(SuiteError::EventsMissing)
+    }
 }
 
 fn run_nodes(options: &nodes::Options) -> Result<(), SuiteError> {

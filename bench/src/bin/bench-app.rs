@@ -8,6 +8,7 @@ use autovia_bench::event;
 use autovia_bench::load::page::ticks_of;
 use autovia_bench::suites::nodes;
 use clap::Parser;
+use maud::html;
 
 #[derive(Parser)]
 struct Cli {
@@ -21,6 +22,9 @@ fn main() {
     Server::from_args(cli.server).run(|app| {
         app.page("/bench", bench);
         app.page("/own", own);
+        app.page("/own-by-maud", own_by_maud);
+        app.template("own.html", OWN_TEMPLATE);
+        app.page("/own-by-template", own_by_template);
         app.page("/large", large);
         app.page("/rooms/{rooms}/{room}", rooms);
         app.page("/sparse/{rooms}/{room}", sparse);
@@ -40,6 +44,27 @@ fn bench(page: &mut Page) {
 fn own(page: &mut Page) {
     tick_for_all(page);
     page.view(|view| Html::trusted(event::own(seq(view), view.tab())));
+}
+
+/// What fills an element to the others' size.
+const PADDING: &str =
+    "........................................................................................";
+
+fn own_by_maud(page: &mut Page) {
+    tick_for_all(page);
+    page.view(|view| {
+        html! { p id="bench" { "seq=" (seq(view)) " viewer=" (view.tab()) " " (PADDING) } }
+    });
+}
+
+const OWN_TEMPLATE: &str = r#"<p id="bench">seq={{ seq }} viewer={{ viewer }} {{ padding }}</p>"#;
+
+fn own_by_template(page: &mut Page) {
+    tick_for_all(page);
+    page.template(
+        "own.html",
+        |view| context! { seq => seq(view), viewer => view.tab(), padding => PADDING },
+    );
 }
 
 fn large(page: &mut Page) {

@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use autovia_bench::event;
 use autovia_bench::peers::process::announce;
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
+use datastar::axum::ReadSignals;
+use datastar::prelude::PatchSignals;
 use futures_lite::{Stream, stream};
 use serde::Deserialize;
 use tokio::net::unix::pipe;
@@ -132,9 +134,8 @@ async fn watch(
     tabs.insert(number, tab);
     Sse::new(stream::unfold(values, async |mut values| {
         let count = values.recv().await?;
-        let event = Event::default().event("datastar-patch-signals");
-        let event = event.data(format!("signals {{\"count\":{count}}}"));
-        Some((Ok(event), values))
+        let signals = PatchSignals::new(format!("{{\"count\":{count}}}"));
+        Some((Ok(signals.write_as_axum_sse_event()), values))
     }))
 }
 
@@ -147,7 +148,7 @@ struct Signals {
 async fn add(
     State(board): State<Arc<Board>>,
     Path(number): Path<u64>,
-    Json(signals): Json<Signals>,
+    ReadSignals(signals): ReadSignals<Signals>,
 ) -> StatusCode {
     if signals.via_ctx.is_empty() {
         return StatusCode::BAD_REQUEST;

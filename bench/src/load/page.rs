@@ -23,8 +23,12 @@ pub enum Dialect {
 pub enum Board {
     /// One scope, one rendering for all.
     One,
-    /// One scope, each viewer has a rendering of its own.
+    /// One scope, each viewer has a rendering of its own, made by `format!`.
     Own,
+    /// The same, made by maud.
+    OwnByMaud,
+    /// The same, made by a template.
+    OwnByTemplate,
     /// So many scopes, client i watches scope i modulo their number; a tick makes all of them stale.
     Rooms(u32),
     /// The same, a tick makes one of them stale, in turn.
@@ -39,6 +43,8 @@ impl Board {
         match self {
             Board::One => "/bench".to_owned(),
             Board::Own => "/own".to_owned(),
+            Board::OwnByMaud => "/own-by-maud".to_owned(),
+            Board::OwnByTemplate => "/own-by-template".to_owned(),
             Board::Rooms(rooms) => format!("/rooms/{rooms}/{}", index % rooms as usize),
             Board::Sparse(rooms) => format!("/sparse/{rooms}/{}", index % rooms as usize),
             Board::Large => "/large".to_owned(),

@@ -40,6 +40,9 @@ pub enum SuiteError {
     /// The check found what has become dearer.
     #[error("{0}")]
     Worse(String),
+    /// Some of many suites failed; a line for each.
+    #[error("these suites failed:\n{0}")]
+    Several(String),
     /// A figure per delivered event needs all events delivered.
     #[error(
         "events were lost, doubled or late, or streams were closed: what is counted per event would be wrong"

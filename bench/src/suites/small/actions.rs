@@ -30,9 +30,9 @@ pub const PLAN: Plan = Plan {
     notes: &[
         "Fifty tabs click at once, each waits for its answer and for the new value on its own stream, then all click \
          again. Each value is checked: a click that is lost or counted twice fails the suite.",
-        "axum is spoken to in Datastar's way, by the same request byte for byte but for the path: a handler reads the signals \
-         from the body, finds the tab's channel, counts, and sends `datastar-patch-signals` on the tab's stream. Its events are put \
-         together by hand, which costs it less than an SDK would. It checks no origin, session or click number; autovia does.",
+        "axum is spoken to by the same request byte for byte but for the path, and answers as Datastar's SDK for it shows: a handler \
+         reads the signals from the body, finds the tab's channel, counts, and sends `datastar-patch-signals` on the tab's stream. \
+         It checks no origin, session or click number; autovia does.",
         "The target is twice axum's actions per CPU second, so `× axum` of CPU at most 0.50.",
     ],
     peers: &[Peer::Axum, Peer::Autovia],

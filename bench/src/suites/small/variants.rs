@@ -30,7 +30,8 @@ pub const PLAN: Plan = Plan {
         "Rooms of 100: a tick makes every room stale, one rendering for each room.",
         "1 in 1,000 stale: each tick is for one room of 1,000; the rest must cost nothing. So few streams share a click's \
          request that most of the figure is the request. There is no floor for it.",
-        "Own rendering: no two viewers see the same, so nothing is shared but the scope.",
+        "Own rendering: no two viewers see the same, so nothing is shared but the scope. `format!` is the floor of what a view \
+         can cost; a template is a precompiled one of minijinja.",
     ],
     peers: &[Peer::FloorEpoll, Peer::Autovia],
     round,
@@ -43,7 +44,9 @@ fn round(rig: &Rig, options: &Options) -> Result<Vec<Figure>, SuiteError> {
     let cases = [
         ("one scope", Board::One),
         ("rooms of 100", Board::Rooms(streams / ROOM)),
-        ("own rendering for each", Board::Own),
+        ("own rendering for each, `format!`", Board::Own),
+        ("own rendering for each, maud", Board::OwnByMaud),
+        ("own rendering for each, template", Board::OwnByTemplate),
     ];
     for (case, board) in cases {
         let own = rig.fanout(Peer::Autovia, &[], Dialect::Autovia(board), streams, EVENTS)?;
