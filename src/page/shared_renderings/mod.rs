@@ -145,4 +145,12 @@ fn such_histories_share_renderings() {
     };
     world.turn(&[share]);
     assert_eq!(world.runs(0), runs + 1);
+    // When two have values of their own, as long as one another, then it runs for each.
+    let set = |viewer, text| Operation::Set {
+        viewer,
+        slot: 0,
+        text,
+    };
+    world.turn(&[set(0, 1), set(1, 2)]);
+    assert_eq!(world.runs(0), runs + 3);
 }
