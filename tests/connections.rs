@@ -44,16 +44,18 @@ fn an_idle_connection_is_closed_when_its_time_is_over() {
     );
 }
 
-/// The timer of each established connection to `port`, as the kernel shows it: its kind (2 is
+/// The timer of each established connection to `port` of 127.0.0.1, as the kernel shows it: its kind (2 is
 /// keep-alive) and the hundredths of a second until it fires.
 fn timers(port: u16) -> Vec<(u8, u64)> {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel shows its connections");
-    let local = format!(":{port:04X}");
+    // With the address: other programs' sockets have the same number at other addresses of loopback.
+    let address = u32::from_ne_bytes([127, 0, 0, 1]);
+    let local = format!("{address:08X}:{port:04X}");
     let rows = table
         .lines()
         .skip(1)
         .map(|row| row.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row[1].ends_with(&local) && row[3] == "01")
+    rows.filter(|row| row[1] == local && row[3] == "01")
         .map(|row| {
             let (kind, when) = row[5].split_once(':').expect("a kind and a time");
             let when = u64::from_str_radix(when, 16).expect("a number");
