@@ -71,8 +71,8 @@ fn the_kernel_asks_after_the_peer_of_an_idle_stream() {
     let page = autovia_testkit::Page::open(&server.client(), "/");
     let stream = page.stream();
 
-    // then the kernel will ask after its peer within ten seconds; three questions without an
-    // answer, five seconds apart, end the connection.
+    // then the kernel will ask after its peer within ten seconds; without a sign of life for 25 seconds it
+    // ends the connection.
     let timers = timers(server.port());
     assert!(!timers.is_empty());
     assert!(
@@ -82,4 +82,22 @@ fn the_kernel_asks_after_the_peer_of_an_idle_stream() {
         "{timers:?}"
     );
     drop(stream);
+}
+
+#[test]
+fn of_many_connections_the_kernel_asks_after_some_and_heartbeats_find_the_rest() {
+    // Given a shard that holds 4,100 connections,
+    let server = probe().shards(1).start();
+    let connections: Vec<_> = (0..4100)
+        .map(|_| {
+            let mut connection = server.client().connect();
+            assert!(connection.still_answers());
+            connection
+        })
+        .collect();
+    // then the kernel asks after the peers of 4,096: more would ask in crowds that queues do not hold.
+    let timers = timers(server.port());
+    assert_eq!(timers.len(), connections.len());
+    let asked = timers.iter().filter(|(kind, _)| *kind == 2).count();
+    assert_eq!(asked, 4096);
 }

@@ -18,6 +18,9 @@ const PARKED_MAX_BYTES: u64 = 1024;
 /// An away page still knows what it showed.
 const AWAY_MAX_BYTES: u64 = 1536;
 
+/// A connection that waits for its next request holds a socket and its place in two tables.
+const IDLE_CONNECTION_MAX_BYTES: u64 = 512;
+
 /// Opens pages, each in a browser of its own, clicks once, and leaves them.
 fn leave_pages(server: &Running, count: usize) {
     // One connection for all: what is measured is pages.
@@ -82,4 +85,29 @@ fn an_away_page_is_small() {
     let bytes = cost(&server, || ());
     println!("an away page: {bytes} bytes");
     assert!(bytes <= AWAY_MAX_BYTES, "{bytes} bytes per away page");
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    // Given connections that have had an answer and are kept,
+    let server = server(600);
+    let kept = |count: usize| -> Vec<_> {
+        let open = |_| {
+            let mut connection = server.client().connect();
+            assert!(connection.still_answers());
+            connection
+        };
+        (0..count).map(open).collect()
+    };
+    let _first = kept(BEFORE);
+    let before = server.resident_bytes();
+    // when more of them come,
+    let _more = kept(MORE);
+    // then each costs little.
+    let bytes = (server.resident_bytes() - before) / MORE as u64;
+    println!("an idle connection: {bytes} bytes");
+    assert!(
+        bytes <= IDLE_CONNECTION_MAX_BYTES,
+        "{bytes} bytes per idle connection"
+    );
 }

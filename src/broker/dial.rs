@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::{BrokerError, LinkContext};
-use crate::runtime::Socket;
+use crate::runtime::{Socket, Watchfulness};
 
 /// Turns a name and a port into addresses. It may block: it is called on a thread that may, at each
 /// attempt to connect.
@@ -100,7 +100,7 @@ async fn race(addresses: &[SocketAddr]) -> Result<(Socket, SocketAddr), BrokerEr
         return Err(BrokerError::Unreachable { kind });
     };
     socket
-        .tune()
+        .tune(Watchfulness::Close)
         .map_err(|error| BrokerError::Unreachable { kind: error.kind() })?;
     Ok((socket, address))
 }

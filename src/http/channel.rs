@@ -76,28 +76,22 @@ impl Channel {
         self.tls.as_ref().is_some_and(|tls| tls.has_unread())
     }
 
-    /// Waits until there is something to read, an end, or an error that the next read tells.
-    pub async fn has_bytes(&mut self) {
-        loop {
-            if self.tls.as_ref().is_some_and(|tls| tls.has_plain()) {
-                return;
-            }
-            self.socket.has_bytes().await;
-            if self.tls.is_none() {
-                return;
-            }
-            // A record of TLS's own is nothing to read, nor is a piece of one.
-            let filled = poll_fn(|cx| {
-                let filled = self.poll_fill(cx);
-                // The answer that it asks for.
-                let _ = self.poll_flush(cx);
-                Poll::Ready(filled)
-            })
-            .await;
-            if matches!(filled, Poll::Ready(Ok(0) | Err(_))) {
-                return;
-            }
+    /// Whether there is something to read, without taking it; records of TLS's own are answered and forgotten.
+    pub fn listen(&mut self) -> Heard {
+        if self.tls.is_none() {
+            return match self.socket.peek() {
+                None => Heard::Nothing,
+                Some(Ok(1..)) => Heard::Bytes,
+                Some(Ok(0) | Err(_)) => Heard::End,
+            };
         }
+        if self.tls.as_ref().is_some_and(|tls| tls.has_unread()) {
+            return Heard::Bytes;
+        }
+        let heard = self.hear_guarded();
+        // The answer that they ask for, or why it has ended.
+        self.try_flush().ok();
+        heard
     }
 
     /// Reads what is there; `Ok(0)` is the end.
@@ -248,19 +242,23 @@ impl Channel {
     /// Reads what an open stream's client sent, to its end. Tells whether it is more than TLS's own
     /// records: bytes, an end, an error.
     pub fn was_spoken_to(&mut self) -> bool {
-        // This runs in the shard's turn: whatever a stranger's bytes do to a library ends his stream
-        // alone.
-        let heard = std::panic::AssertUnwindSafe(|| self.hear());
-        std::panic::catch_unwind(heard).unwrap_or(true)
-    }
-
-    fn hear(&mut self) -> bool {
         if self.tls.is_none() {
             return self.socket.try_read(&mut [0; 16]).is_some();
         }
+        !matches!(self.hear_guarded(), Heard::Nothing)
+    }
+
+    /// This runs in the shard's turn: whatever a stranger's bytes do to a library ends his connection alone.
+    fn hear_guarded(&mut self) -> Heard {
+        let heard = std::panic::AssertUnwindSafe(|| self.hear());
+        std::panic::catch_unwind(heard).unwrap_or(Heard::End)
+    }
+
+    /// Takes what the socket has, and decrypts it.
+    fn hear(&mut self) -> Heard {
         loop {
             let Some(tls) = &mut self.tls else {
-                return true;
+                return Heard::End;
             };
             let taken = INCOMING.with_borrow_mut(|scratch| {
                 let kept = tls.partial().len();
@@ -277,9 +275,11 @@ impl Channel {
                 }
             });
             match taken {
-                None => return tls.has_plain() || tls.partial().len() > IDLE_PARTIAL_MAX_BYTES,
                 Some(true) if !tls.has_plain() => {}
-                Some(_) => return true,
+                _ if tls.has_unread() => return Heard::Bytes,
+                None if tls.partial().len() > IDLE_PARTIAL_MAX_BYTES => return Heard::Bytes,
+                None if !tls.has_plain() => return Heard::Nothing,
+                _ => return Heard::End,
             }
         }
     }
@@ -287,6 +287,11 @@ impl Channel {
     /// From now on the readiness of this channel goes to the shard's turn, under `key`.
     pub fn watch(&self, key: u32) {
         self.socket.watch(key);
+    }
+
+    /// From now on it goes to the task that reads or writes.
+    pub fn unwatch(&self) {
+        self.socket.unwatch();
     }
 
     /// The descriptor's number, for batched sends.
@@ -308,6 +313,16 @@ impl Channel {
     pub fn into_parts(self) -> (OwnedFd, Option<Box<Session>>) {
         (self.socket.into_fd(), self.tls)
     }
+}
+
+/// What a channel that was quiet has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Nothing,
+    /// Something to read.
+    Bytes,
+    /// The peer is gone, or is to be let go.
+    End,
 }
 
 /// What a stream's client may leave unfinished of a record: it has nothing to say but to ask for

@@ -1,7 +1,7 @@
-//! One connection: wait without a buffer, read a request, answer, again.
+//! One connection, from its first byte until it has nothing more to say: read a request, answer, again.
 //!
-//! The head has `header_time` from its first byte, the body the same per read; an idle
-//! connection has `idle_time`. What the scan of the raw head refuses closes the connection.
+//! The head has `header_time` from its first byte, the body the same per read. Who waits for a next request does so
+//! elsewhere, without a task. What the scan of the raw head refuses closes the connection.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,59 +45,35 @@ pub(crate) trait Service: 'static {
     fn closing(&self) -> impl Future<Output = ()>;
 }
 
-/// Serves `socket` until one side closes it, or a stream takes it.
-pub(crate) async fn serve<S: Service>(service: Rc<S>, socket: Socket) {
-    let mut channel = match service.tls() {
-        None => Channel::plain(socket),
-        // A handshake's future is large, and soon over.
-        Some(config) => match Box::pin(open(&*service, socket, Arc::clone(config))).await {
-            Some(channel) => channel,
-            None => return,
-        },
+/// Shakes hands with a fresh connection of a server that speaks TLS. None where that came to nothing, or where the
+/// connection spoke HTTP/2 and has ended.
+pub(crate) async fn welcome<S: Service>(service: Rc<S>, socket: Socket) -> Option<Channel> {
+    let Some(config) = service.tls().map(Arc::clone) else {
+        return Some(Channel::plain(socket));
     };
+    // A handshake's future is large, and soon over.
+    let channel = Box::pin(open(&*service, socket, config)).await?;
     if channel.speaks_http2() {
-        return Box::pin(http2::serve(service, channel)).await;
+        Box::pin(http2::serve(service, channel)).await;
+        return None;
     }
-    let mut rest = Vec::new();
-    loop {
-        if rest.is_empty() && !wait_for_request(&*service, &mut channel).await {
-            channel.say_goodbye();
-            return;
-        }
-        // The future of one request is large and lives only while there is one.
-        let Some((same, left)) = Box::pin(one_request(Rc::clone(&service), channel, rest)).await
-        else {
-            return;
-        };
-        (channel, rest) = (same, left);
-        if service.is_closing() {
-            channel.say_goodbye();
-            return;
-        }
-    }
+    Some(channel)
 }
 
-/// Idle: no buffer, no head. Tells `false` when the connection is to be closed.
-async fn wait_for_request<S: Service>(service: &S, channel: &mut Channel) -> bool {
-    let deadline = Instant::now() + service.limits().idle_time;
-    let readable = async {
-        futures_lite::future::or(
-            async {
-                channel.has_bytes().await;
-                true
-            },
-            async {
-                service.closing().await;
-                false
-            },
-        )
-        .await
-    };
-    service
-        .timers()
-        .within(deadline, readable)
-        .await
-        .unwrap_or(false)
+/// Answers what `channel` has to say, request by request, and gives it back when it has nothing more to say. None
+/// where one side has closed it, or a stream has taken it.
+pub(crate) async fn serve<S: Service>(service: Rc<S>, mut channel: Channel) -> Option<Channel> {
+    let mut rest = Vec::new();
+    loop {
+        (channel, rest) = one_request(Rc::clone(&service), channel, rest).await?;
+        if service.is_closing() {
+            channel.say_goodbye();
+            return None;
+        }
+        if rest.is_empty() {
+            return Some(channel);
+        }
+    }
 }
 
 /// Why a request got no further than the connection.

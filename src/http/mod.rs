@@ -13,8 +13,8 @@ mod response;
 mod secure;
 pub(crate) mod tls;
 
-pub(crate) use channel::Channel;
+pub(crate) use channel::{Channel, Heard};
 pub(crate) use compress::{Coding, compress};
-pub(crate) use connection::{Limits, Service, serve};
+pub(crate) use connection::{Limits, Service, serve, welcome};
 pub(crate) use request::Request;
 pub(crate) use response::{Answer, HSTS, Response, http_date};

@@ -20,4 +20,4 @@ pub mod wake;
 pub use executor::{Executor, Unwound, guarded, ring_when_woken_from_outside, spawn, yield_now};
 pub use listener::Listener;
 pub use reactor::{Reactor, Readiness};
-pub use socket::Socket;
+pub use socket::{Socket, Watchfulness};

@@ -155,6 +155,22 @@ impl Reactor {
         }
     }
 
+    /// From now on it wakes the tasks that wait on it.
+    pub(super) fn unwatch(&self, token: Token) {
+        if let Some(entry) = self.entries.borrow_mut().get_mut(token.index as usize) {
+            entry.kind = Kind::Task {
+                read: None,
+                write: None,
+            };
+        }
+    }
+
+    /// Whether the last read left something, as far as is known.
+    pub(super) fn is_readable(&self, token: Token) -> bool {
+        let entries = self.entries.borrow();
+        (entries.get(token.index as usize)).is_none_or(|entry| entry.readable)
+    }
+
     pub(super) fn poll_readable(&self, token: Token, waker: &Waker) -> Poll<()> {
         self.poll_ready(
             token,

@@ -12,14 +12,30 @@ use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use super::reactor::{Reactor, Token};
 
-/// A dead peer of an otherwise idle connection is found within
-/// `KEEPALIVE_IDLE + KEEPALIVE_PROBES × KEEPALIVE_INTERVAL` = 25 s.
+/// A silent connection's peer is asked for a sign of life after this long, and then again and again.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEPALIVE_PROBES: u32 = 3;
+/// The same where nobody else asks and there are many.
+const KEEPALIVE_IDLE_OF_MANY: Duration = Duration::from_secs(120);
+/// Short, so that questions which met a full queue are not asked again in step with the next ones.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Unacknowledged bytes end the connection after this long.
+/// Bytes or questions that nobody acknowledges end the connection after this long, counted from the
+/// last sign of life.
 const USER_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// For so long questions may stay unanswered.
+const PATIENCE: Duration = USER_TIMEOUT.saturating_sub(KEEPALIVE_IDLE);
+
+/// How a dead peer of an otherwise idle connection is found (docs/decisions/0054-asking-after-peers.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watchfulness {
+    /// The kernel asks after 10 s of silence: found within 25 s.
+    Close,
+    /// Something is sent now and then: found 25 s after that.
+    BySending,
+    /// The kernel asks after two minutes: found within 135 s.
+    Far,
+}
 
 /// Bytes that the kernel may hold unsent per socket, so that newer states can replace older ones.
 const NOTSENT_LOWAT_BYTES: u32 = 32 * 1024;
@@ -86,16 +102,25 @@ impl Socket {
     ///
     /// # Errors
     /// When the kernel refuses an option.
-    pub fn tune(&self) -> io::Result<()> {
+    pub fn tune(&self, watchfulness: Watchfulness) -> io::Result<()> {
         let stream = self.stream();
         stream.set_nodelay(true)?;
         let socket = SockRef::from(stream);
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_IDLE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_PROBES);
-        socket.set_tcp_keepalive(&keepalive)?;
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        let (idle, patience) = match watchfulness {
+            Watchfulness::Close => (Some(KEEPALIVE_IDLE), USER_TIMEOUT),
+            Watchfulness::BySending => (None, USER_TIMEOUT),
+            Watchfulness::Far => (
+                Some(KEEPALIVE_IDLE_OF_MANY),
+                KEEPALIVE_IDLE_OF_MANY + PATIENCE,
+            ),
+        };
+        if let Some(idle) = idle {
+            let keepalive = TcpKeepalive::new()
+                .with_time(idle)
+                .with_interval(KEEPALIVE_INTERVAL);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        socket.set_tcp_user_timeout(Some(patience))?;
         socket.set_tcp_notsent_lowat(NOTSENT_LOWAT_BYTES)?;
         Ok(())
     }
@@ -151,6 +176,24 @@ impl Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other.map(|count| (count > 0).then_some(byte[0])),
+            }
+        }
+    }
+
+    /// How many bytes can be read, at least, without taking one: 0 is the end; `None` when nothing is there.
+    pub fn peek(&self) -> Option<io::Result<usize>> {
+        let reactor = Reactor::current();
+        if !reactor.is_readable(self.token) {
+            return None;
+        }
+        loop {
+            match self.stream().peek(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    reactor.clear_readable(self.token);
+                    return None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return Some(other),
             }
         }
     }
@@ -222,6 +265,11 @@ impl Socket {
     /// From now on the readiness of this socket goes to the shard's turn, under `key`.
     pub fn watch(&self, key: u32) {
         Reactor::current().watch(self.token, key);
+    }
+
+    /// From now on it wakes the task that waits for it.
+    pub fn unwatch(&self) {
+        Reactor::current().unwatch(self.token);
     }
 
     /// The descriptor's number, for batched sends.

@@ -19,6 +19,7 @@ mod outbox;
 mod pages;
 mod parcel;
 mod periods;
+mod resting;
 mod seat;
 mod seating;
 mod shard;

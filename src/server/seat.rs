@@ -19,7 +19,7 @@ use super::shard::{Common, Parts, Shard};
 use super::start::{Define, Event};
 use super::turn::Turns;
 use crate::http::assets::Assets;
-use crate::http::serve;
+use crate::http::{Channel, serve, welcome};
 use crate::page::{App, Engine, EngineParts};
 use crate::runtime::blocking::{Blocking, Pool};
 use crate::runtime::listener::Accepted;
@@ -28,7 +28,8 @@ use crate::runtime::sends::Sends;
 use crate::runtime::tables::Parting;
 use crate::runtime::wake::{Sleeper, WakeFd};
 use crate::runtime::{
-    Executor, Listener, Reactor, Socket, Unwound, ring_when_woken_from_outside, spawn, yield_now,
+    Executor, Listener, Reactor, Socket, Unwound, Watchfulness, ring_when_woken_from_outside,
+    spawn, yield_now,
 };
 use crate::scope::Crossing;
 
@@ -238,23 +239,53 @@ impl Shard {
     }
 }
 
+/// Connections of a shard after whose peers the kernel asks closely: each costs a timer and two packets every 10 s,
+/// and the kernel asks for all whose timer falls into the same quarter of a second at once, into queues that hold 1,000.
+const ASKED_CLOSELY: usize = 4096;
+
+impl Shard {
+    /// How dead peers of its next connection are to be found.
+    fn watchfulness(&self) -> Watchfulness {
+        let held = self.connections.get() + self.streams.borrow().len();
+        match self.config().heartbeat_time {
+            _ if held < ASKED_CLOSELY => Watchfulness::Close,
+            Some(_) => Watchfulness::BySending,
+            None => Watchfulness::Far,
+        }
+    }
+}
+
 fn connect(shard: &Rc<Shard>, socket: Socket) {
-    if let Err(error) = socket.tune() {
+    if let Err(error) = socket.tune(shard.watchfulness()) {
         // The peer left between two calls.
         tracing::debug!(shard = shard.id, %error, "a connection could not be set up");
         return;
     }
     shard.connections.set(shard.connections.get() + 1);
     shard.count(CONNECTIONS, 1);
-    let shard = Rc::clone(shard);
+    let open = Connection(Rc::clone(shard));
+    if shard.common.tls.is_none() {
+        // Most have said nothing yet.
+        return shard.rest(Channel::plain(socket), open);
+    }
     spawn(async move {
-        let _open = Connection(Rc::clone(&shard));
-        serve(shard, socket).await;
+        if let Some(channel) = welcome(Rc::clone(&open.0), socket).await {
+            Rc::clone(&open.0).rest(channel, open);
+        }
+    });
+}
+
+/// Serves a connection that has something to say, then lets it rest again.
+pub(super) fn attend(channel: Channel, open: Connection) {
+    spawn(async move {
+        if let Some(channel) = serve(Rc::clone(&open.0), channel).await {
+            Rc::clone(&open.0).rest(channel, open);
+        }
     });
 }
 
 /// Counts a connection out, however it ends.
-struct Connection(Rc<Shard>);
+pub(super) struct Connection(Rc<Shard>);
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -275,6 +306,7 @@ fn drain_when_told(shard: &Rc<Shard>, draining: Arc<Switch>) {
         }
         shard.closing.set(true);
         shard.closing_waiters.wake();
+        shard.close_resting();
         shard.end_streams();
         // Turns go on while it drains: the watchdog counts them, and each looks whether anything
         // is left. A connection or an action that ends wakes nobody else.

@@ -17,6 +17,7 @@ use super::config::Config;
 use super::counters::{self, CONTEXTS, PARKED};
 use super::failure::OUR_FAULT;
 use super::parcel::Parcel;
+use super::resting::{Resting, Row};
 use super::streams::Streams;
 use crate::http::assets::Assets;
 use crate::http::origin::OriginRule;
@@ -79,6 +80,8 @@ pub(crate) struct Shard {
     pub closing_waiters: local::Waiters,
     /// Connections with a request in hand or waiting for one.
     pub connections: Cell<usize>,
+    /// Those of them that wait.
+    pub(super) resting: RefCell<Row<Resting>>,
     pub turned_away: TurnedAway,
     started: Instant,
     now_ms: Cell<u64>,
@@ -147,6 +150,7 @@ impl Shard {
             closing: Cell::new(false),
             closing_waiters: local::Waiters::default(),
             connections: Cell::new(0),
+            resting: RefCell::default(),
             turned_away: TurnedAway::default(),
             started: Instant::now(),
             now_ms: Cell::new(1),

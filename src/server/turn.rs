@@ -7,6 +7,7 @@ use autovia_shards::{Invalidation, Received};
 
 use super::counters::{CROSSINGS, QUIET, TURNS};
 use super::parcel::Parcel;
+use super::resting;
 use super::shard::Shard;
 use crate::runtime::sends::Sends;
 use crate::runtime::wake::Sleeper;
@@ -46,7 +47,7 @@ impl Shard {
                 continue;
             }
             let due = self.engine.next_due_ms().map(|at| self.instant(at));
-            let deadline = [self.timers.next_deadline(), due]
+            let deadline = [self.timers.next_deadline(), due, self.next_overdue()]
                 .into_iter()
                 .flatten()
                 .min();
@@ -64,13 +65,17 @@ impl Shard {
         self.engine.begin_turn();
         if let Err(error) = turns
             .reactor
-            .poll(|key, readiness| self.on_readiness(key, readiness))
+            .poll(|key, readiness| match resting::key_of(key) {
+                Some(key) => self.stir(key),
+                None => self.on_readiness(key, readiness),
+            })
         {
             tracing::error!(shard = self.id, %error, "the epoll instance failed");
         }
         self.blocking.deliver();
         self.receive();
         self.timers.fire(std::time::Instant::now());
+        self.close_overdue();
         self.pass_time();
         self.heartbeat();
         self.engine.sweep();
