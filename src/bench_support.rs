@@ -1,4 +1,5 @@
-//! For `bench/` alone: a hop from one thread to a shard's, through everything of the runtime that a hop meets.
+//! For `bench/` alone: descriptor tables for its load threads ([`Parting`]), and a hop from one thread to a shard's,
+//! through everything of the runtime that a hop meets.
 //!
 //! The receiver is an executor with a reactor, a doorbell and a sleeper, and its turn has the steps of a shard's turn
 //! that come before and after the app's work. What the app makes of a message is not in the figure.
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use autovia_shards::{Bell, Endpoint, MeshConfig, Received, mesh};
 
 use crate::runtime::blocking::{Blocking, Pool};
+pub use crate::runtime::tables::Parting;
 use crate::runtime::timer::Timers;
 use crate::runtime::wake::{Sleeper, WakeFd};
 use crate::runtime::{Executor, Reactor, yield_now};

@@ -68,6 +68,15 @@ pub fn socket_bytes() -> io::Result<u64> {
     }
 }
 
+/// Bytes that processes can still get without swapping, on the whole machine.
+pub fn available_bytes() -> io::Result<u64> {
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let available = field(&memory, "MemAvailable:").and_then(|kib| kib.parse::<u64>().ok());
+    available
+        .map(|kib| kib * 1024)
+        .ok_or_else(|| unexpected("/proc/meminfo", &memory))
+}
+
 /// The first word after `name` in lines of `name value unit`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use autovia_bench::machine::Facts;
 use autovia_bench::suites::{
-    Plan, SuiteError, check, fanout, fanout_report, nodes, shards, sheet, small,
+    Plan, SuiteError, check, fanout, fanout_report, hold, nodes, shards, sheet, small,
 };
 use clap::{Parser, Subcommand};
 
@@ -45,6 +45,9 @@ enum Suite {
         #[arg(long, default_value_t = 3)]
         rounds: u32,
     },
+    /// More streams than a descriptor table holds, 100,000 unless said: ramp, memory, rest, events, churn, and what is
+    /// given back. Some ten minutes a round.
+    Hold(hold::Options),
     /// From node to node through a broker: latency, messages per second, CPU per message, beside a bare loop.
     Nodes(nodes::Options),
     /// What the threads share, beside its peers: ns per operation of rings, hops, slot table, sets.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Suite::Mixed(options) => run_small(&small::mixed::PLAN, &options),
         Suite::Slow(options) => run_small(&small::slow::PLAN, &options),
         Suite::All { rounds } => run_all(rounds),
+        Suite::Hold(options) => run_hold(&options),
         Suite::Nodes(options) => run_nodes(&options),
         Suite::Shards(options) => run_shards(&options),
     };
@@ -158,6 +162,16 @@ fn run_fanout(options: &fanout::Options) -> Result<(), SuiteError> {
     } else {
         Err(SuiteError::EventsMissing)
     }
+}
+
+/// Ends with an error where a stream was refused or closed, or an event lost or doubled.
+fn run_hold(options: &hold::Options) -> Result<(), SuiteError> {
+    let facts = Facts::read();
+    let (rounds, rig) = hold::run(options, &mut |text| eprintln!("{text}"))?;
+    hold::report::write(options, &rounds, &facts, &rig)?;
+    println!("{}", hold::report::by_size(&rounds));
+    println!("{}", hold::report::held(&rounds));
+    Ok(())
 }
 
 fn run_nodes(options: &nodes::Options) -> Result<(), SuiteError> {

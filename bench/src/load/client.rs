@@ -12,9 +12,6 @@ use super::page::{Dialect, Session, page_request, stream_request};
 use super::sse::Events;
 use super::tally::Account;
 
-/// Source addresses in use: with some 28,000 ports each, ports never run out before descriptors do.
-const SOURCES: u32 = 250;
-
 /// How far a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -36,6 +33,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Client {
     pub socket: TcpStream,
+    source: Ipv4Addr,
     pub phase: Phase,
     pub session: Option<Session>,
     pub account: Account,
@@ -49,10 +47,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Begins to connect as client number `index`.
-    pub fn dial(server: SocketAddr, index: usize) -> Result<Client, LoadError> {
+    /// Begins to connect from `source` as client number `index`.
+    pub fn dial(server: SocketAddr, source: Ipv4Addr, index: usize) -> Result<Client, LoadError> {
+        let failed = |source| LoadError::Connect { index, source };
         Ok(Client {
-            socket: dial(server, index).map_err(|source| LoadError::Connect { index, source })?,
+            socket: dial(server, source).map_err(failed)?,
+            source,
             phase: Phase::Connecting,
             session: None,
             account: Account::default(),
@@ -116,7 +116,8 @@ impl Client {
 
     /// Replaces a connection that the server closes after the page.
     pub fn redial(&mut self, server: SocketAddr, index: usize) -> Result<(), LoadError> {
-        self.socket = dial(server, index).map_err(|source| LoadError::Connect { index, source })?;
+        let failed = |source| LoadError::Connect { index, source };
+        self.socket = dial(server, self.source).map_err(failed)?;
         self.phase = Phase::Connecting;
         Ok(())
     }
@@ -168,11 +169,9 @@ pub fn connect_from(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStrea
     Ok(TcpStream::from(socket))
 }
 
-fn dial(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
+fn dial(server: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-    let source = u32::try_from(index).unwrap_or_default() % SOURCES + 2;
-    let source = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() + source);
     bind(&socket, &SocketAddrV4::new(source, 0))?;
     match connect(&socket, &server) {
         Ok(()) | Err(Errno::INPROGRESS) => {}

@@ -13,6 +13,8 @@ pub(super) struct Control {
     response: Response,
     body: Vec<u8>,
     gone: bool,
+    /// A request is under way.
+    asking: bool,
 }
 
 impl Control {
@@ -26,6 +28,7 @@ impl Control {
             response: Response::default(),
             body: Vec::new(),
             gone: false,
+            asking: false,
         })
     }
 
@@ -33,6 +36,7 @@ impl Control {
     pub fn ask(&mut self, request: &str) -> io::Result<()> {
         self.response = Response::default();
         self.body.clear();
+        self.asking = true;
         self.socket.write_all(request.as_bytes())
     }
 
@@ -43,7 +47,7 @@ impl Control {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(LoadError::Control(error)),
         };
-        if count == 0 && self.response.is_done() {
+        if count == 0 && !self.asking {
             self.gone = true;
             return Ok(true);
         }
@@ -61,7 +65,10 @@ impl Control {
                     text,
                 })
             }
-            _ => Ok(self.response.is_done()),
+            _ => {
+                self.asking &= !self.response.is_done();
+                Ok(!self.asking)
+            }
         }
     }
 

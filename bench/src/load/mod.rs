@@ -1,4 +1,4 @@
-//! The load generator: one thread, one epoll instance, as many streams as descriptors allow.
+//! The load generator: one thread, one epoll instance, as many streams as a descriptor table allows.
 //!
 //! It waits for the last stream before it asks for the next tick, so a server may merge what it likes and still has
 //! to deliver every number. Nothing is judged by time: a stream that is late has a gap only if a later number
@@ -7,19 +7,23 @@
 //! - [`page`]: requests, and what is taken from a page
 //! - [`http`], [`sse`]: the parsers, bytes in and meaning out
 //! - [`tally`]: the account of each stream
+//! - `ticks`: events made and awaited
 //! - `tabs`: tabs that hide and come back, readers that freeze
+//! - [`crowd`]: several generators, each on a thread with a descriptor table of its own
 
 mod client;
 mod control;
+pub mod crowd;
 pub mod http;
 pub mod page;
 pub mod sse;
 mod tabs;
 pub mod tally;
+mod ticks;
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
@@ -30,9 +34,13 @@ use rustix::io::Errno;
 pub use client::connect_from;
 use client::{Client, Phase};
 use control::Control;
+pub use crowd::Crowd;
 pub use page::{Board, Dialect};
 pub use tally::Faults;
+pub use ticks::{Audience, Tick};
 
+/// Source addresses of one generator: with some 28,000 ports each, ports never run out before descriptors do.
+const SOURCES: usize = 250;
 /// Handshakes under way at a time, below the backlog of every listener.
 const WINDOW: usize = 64;
 const CONTROL: u64 = u64::MAX;
@@ -79,6 +87,9 @@ pub enum LoadError {
         /// How many there are.
         of: usize,
     },
+    /// A thread of the crowd has no table of its own, or is gone.
+    #[error("a load thread has failed: {0}")]
+    Thread(String),
     /// The response breaks the protocol.
     #[error(transparent)]
     Malformed(#[from] http::Malformed),
@@ -88,15 +99,6 @@ pub enum LoadError {
     /// epoll failed.
     #[error("epoll failed: {0}")]
     Epoll(#[from] Errno),
-}
-
-/// One tick's outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tick {
-    /// From the request until the last stream had the event.
-    pub elapsed: Duration,
-    /// Whether all had it in time.
-    pub complete: bool,
 }
 
 /// A run's account.
@@ -110,6 +112,14 @@ pub struct Report {
     pub unnumbered: u64,
 }
 
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Report) {
+        self.faults += other.faults;
+        self.closed += other.closed;
+        self.unnumbered += other.unnumbered;
+    }
+}
+
 impl Report {
     /// Whether every stream got everything, once and in order.
     pub fn is_clean(&self) -> bool {
@@ -120,6 +130,8 @@ impl Report {
 /// Open streams and the connection that makes ticks.
 pub struct Load {
     server: SocketAddr,
+    /// The third part of its source addresses, 127.0.block.2 and up.
+    block: u8,
     dialect: Dialect,
     epoll: OwnedFd,
     clients: Vec<Client>,
@@ -132,6 +144,8 @@ pub struct Load {
     reached: usize,
     live: usize,
     closed: u64,
+    /// What went wrong with tabs that were closed.
+    past: Faults,
     buffer: Vec<u8>,
     ready: Vec<epoll::Event>,
 }
@@ -139,6 +153,13 @@ pub struct Load {
 impl Load {
     /// Opens `streams` streams on `server` and returns when all are live.
     pub fn open(server: SocketAddr, dialect: Dialect, streams: usize) -> Result<Load, LoadError> {
+        let mut load = Load::connect(server, dialect, 0)?;
+        load.grow(streams)?;
+        Ok(load)
+    }
+
+    /// No stream yet; generators that run at once have a `block` of source addresses each.
+    pub fn connect(server: SocketAddr, dialect: Dialect, block: u8) -> Result<Load, LoadError> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let control = Control::dial(server).map_err(LoadError::Control)?;
         epoll::add(
@@ -147,11 +168,12 @@ impl Load {
             EventData::new_u64(CONTROL),
             EventFlags::IN,
         )?;
-        let mut load = Load {
+        Ok(Load {
             server,
+            block,
             dialect,
             epoll,
-            clients: Vec::with_capacity(streams),
+            clients: Vec::new(),
             control,
             answered: true,
             asked: 0,
@@ -159,88 +181,45 @@ impl Load {
             reached: 0,
             live: 0,
             closed: 0,
+            past: Faults::default(),
             buffer: vec![0; READ_BYTES],
             ready: Vec::with_capacity(READY_EVENTS),
-        };
-        while load.live < streams {
-            while load.clients.len() < streams && load.clients.len() - load.live < WINDOW {
-                let client = Client::dial(server, load.clients.len())?;
-                let key = EventData::new_u64(load.clients.len() as u64);
-                epoll::add(&load.epoll, &client.socket, key, EventFlags::OUT)?;
-                load.clients.push(client);
-            }
-            if load.turn(PATIENCE)? == 0 {
-                return Err(LoadError::Silent {
-                    doing: "opening streams",
-                    done: load.live,
-                    of: streams,
-                });
-            }
-        }
-        Ok(load)
+        })
     }
 
-    /// Makes the next tick and waits until the last stream has its event, at most `limit` where events get lost.
-    pub fn tick(&mut self, limit: Duration) -> Result<Tick, LoadError> {
-        if self.control.is_closing() {
-            self.control = Control::dial(self.server).map_err(LoadError::Control)?;
-            epoll::add(
-                &self.epoll,
-                &self.control.socket,
-                EventData::new_u64(CONTROL),
-                EventFlags::IN,
-            )?;
-        }
-        self.asked += 1;
-        self.answered = false;
-        self.behind = (0..self.clients.len())
-            .filter(|&index| self.waits(index))
-            .count();
-        self.reached = self.behind;
-        let session = self
-            .clients
-            .first()
-            .and_then(|client| client.session.as_ref());
-        let request = match self.dialect {
-            Dialect::Nchan => page::publish_request(self.server, self.asked),
-            _ => page::tick_request(self.server, session, self.asked),
-        };
-        let start = Instant::now();
-        self.control.ask(&request).map_err(LoadError::Control)?;
-        let mut last = None;
-        loop {
-            if self.behind == 0 && last.is_none() {
-                last = Some(start.elapsed());
+    /// Opens `more` streams beside those that are open and returns when all are live.
+    pub fn grow(&mut self, more: usize) -> Result<(), LoadError> {
+        let (first, before) = (self.clients.len(), self.live);
+        self.clients.reserve_exact(more);
+        while self.live < before + more {
+            let dialled = self.clients.len() - first;
+            let under_way = dialled.saturating_sub(self.live.saturating_sub(before));
+            for index in first + dialled..first + more.min(dialled + WINDOW - under_way) {
+                let client = self.dial(index)?;
+                self.clients.push(client);
             }
-            if self.answered
-                && let Some(elapsed) = last
-            {
-                return Ok(Tick {
-                    elapsed,
-                    complete: true,
-                });
-            }
-            let elapsed = start.elapsed();
-            if self.answered && elapsed >= limit {
-                return Ok(Tick {
-                    elapsed,
-                    complete: false,
-                });
-            }
-            let patience = if self.answered {
-                limit - elapsed
-            } else {
-                PATIENCE
-            };
-            if self.turn(patience)? == 0 && !self.answered {
-                let done = self.live - self.behind;
+            if self.turn(PATIENCE)? == 0 {
                 return Err(LoadError::Silent {
-                    doing: "waiting for a tick's answer",
-                    done,
-                    of: self.live,
+                    doing: "opening streams",
+                    done: self.live.saturating_sub(before),
+                    of: more,
                 });
             }
         }
+        Ok(())
+    }
+
+    /// A new tab, which has missed nothing so far.
+    fn dial(&self, index: usize) -> Result<Client, LoadError> {
+        let last = u8::try_from(index % SOURCES + 2).unwrap_or(u8::MAX);
+        let source = Ipv4Addr::new(127, 0, self.block, last);
+        let mut client = Client::dial(self.server, source, index)?;
+        client
+            .account
+            .excuse(self.dialect.newest(index, self.asked));
+        let key = EventData::new_u64(index as u64);
+        epoll::add(&self.epoll, &client.socket, key, EventFlags::OUT)?;
+        Ok(client)
     }
 
     /// Closes the books. The server must be gone: every stream is read to its end.
@@ -259,9 +238,20 @@ impl Load {
                 });
             }
         }
+        self.closed = closed;
+        Ok(self.books())
+    }
+
+    /// Closes all tabs while the server lives. What it has not sent by now is lost, so the last tick must have come.
+    pub fn leave(self) -> Report {
+        self.books()
+    }
+
+    fn books(&self) -> Report {
         let mut report = Report {
-            closed,
-            ..Report::default()
+            closed: self.closed,
+            faults: self.past,
+            unnumbered: 0,
         };
         for (index, client) in self.clients.iter().enumerate() {
             // A hidden tab and a frozen reader have missed something by intent.
@@ -271,7 +261,7 @@ impl Load {
             report.faults += client.account.close(self.dialect.newest(index, self.asked));
             report.unnumbered += client.unnumbered;
         }
-        Ok(report)
+        report
     }
 
     /// Handles what is ready, after waiting for it at most `patience`. Returns how many sockets were.

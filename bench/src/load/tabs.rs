@@ -5,7 +5,7 @@
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::client::Phase;
-use super::{Load, LoadError, PATIENCE};
+use super::{Load, LoadError, PATIENCE, WINDOW};
 
 impl Load {
     /// How many streams are open and read.
@@ -46,12 +46,37 @@ impl Load {
                 coming += 1;
             }
         }
-        while self.live < before + coming {
+        self.wait_for_live("showing tabs again", before + coming)
+    }
+
+    /// Closes the tabs of `range` whose stream is open and read, and opens new ones in their place, a few at a time; returns when all of them have
+    /// their stream.
+    pub fn replace(&mut self, range: std::ops::Range<usize>) -> Result<(), LoadError> {
+        let live = self.live;
+        for first in range.clone().step_by(WINDOW) {
+            for index in first..range.end.min(first + WINDOW) {
+                let old = &self.clients[index];
+                if old.phase != Phase::Live || old.frozen {
+                    continue;
+                }
+                let client = self.dial(index)?;
+                let old = std::mem::replace(&mut self.clients[index], client);
+                self.live -= 1;
+                self.past += old.account.close(self.dialect.newest(index, self.asked));
+            }
+            self.wait_for_live("opening tabs in the place of others", live)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_live(&mut self, doing: &'static str, live: usize) -> Result<(), LoadError> {
+        let before = self.live;
+        while self.live < live {
             if self.turn(PATIENCE)? == 0 {
                 return Err(LoadError::Silent {
-                    doing: "showing tabs again",
-                    done: self.live - before,
-                    of: coming,
+                    doing,
+                    done: self.live.saturating_sub(before),
+                    of: live - before,
                 });
             }
         }

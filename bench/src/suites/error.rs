@@ -53,6 +53,18 @@ pub enum SuiteError {
         "this suite needs two cores and may use one: allow more (taskset, cpuset) and run it again"
     )]
     TooFewCores,
+    /// A run that swaps, or is killed, measures nothing.
+    #[error(
+        "{streams} streams with both their ends here need {need} MiB and {have} are available: give fewer --streams"
+    )]
+    TooLittleMemory {
+        /// How many streams were asked for.
+        streams: u32,
+        /// MiB that are available.
+        have: u64,
+        /// MiB that it takes.
+        need: u64,
+    },
     /// The runtime under test did not start.
     #[error("the runtime did not start: {0}")]
     Runtime(String),

@@ -4,6 +4,8 @@ pub mod check;
 mod error;
 pub mod fanout;
 pub mod fanout_report;
+pub mod hold;
+pub mod metrics;
 pub mod nodes;
 pub mod rig;
 pub mod shards;

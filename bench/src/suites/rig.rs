@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::SuiteError;
 use crate::cpu::{self, Usage};
-use crate::load::{Dialect, Load, LoadError, Report};
+use crate::load::{Audience, Dialect, Load, LoadError, Report};
 use crate::peers::{Peer, Programs, Running};
 use crate::table::percentile;
 
@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// Makes ticks and measures them.
-    pub fn ticks(&self, load: &mut Load, ticks: u64) -> Result<Delivered, SuiteError> {
+    pub fn ticks(&self, load: &mut impl Audience, ticks: u64) -> Result<Delivered, SuiteError> {
         for _ in 0..WARM_UP_TICKS {
             self.tick(load)?;
         }
@@ -164,7 +164,7 @@ impl Server {
     }
 
     /// One tick that has to reach all.
-    pub fn tick(&self, load: &mut Load) -> Result<Duration, SuiteError> {
+    pub fn tick(&self, load: &mut impl Audience) -> Result<Duration, SuiteError> {
         let tick = load.tick(TICK_LIMIT);
         let tick = self.told(tick, 0)?;
         if tick.complete {
@@ -175,28 +175,36 @@ impl Server {
     }
 
     /// Ends the server and closes the books; an error where anything was lost, doubled or closed.
-    pub fn finish(self, load: Load) -> Result<(), SuiteError> {
+    pub fn finish(self, load: impl Audience) -> Result<(), SuiteError> {
         let (peer, _) = (self.peer, self.running.kill());
-        let report = load
-            .finish()
-            .map_err(|source| failed(peer, 0, source))
-            .map(|report| Report {
-                unnumbered: 0,
-                ..report
-            })?;
-        if report.is_clean() {
-            Ok(())
-        } else {
-            Err(SuiteError::Unclean {
-                server: peer.name(),
-                report,
-            })
-        }
+        let report = load.finish().map_err(|source| failed(peer, 0, source))?;
+        clean(peer, report)
+    }
+
+    /// The same with a server that lives on and streams that left it.
+    pub fn clean(&self, report: Report) -> Result<(), SuiteError> {
+        clean(self.peer, report)
     }
 
     /// A failure of the load, told with the server's name.
     pub fn told<T>(&self, result: Result<T, LoadError>, streams: u32) -> Result<T, SuiteError> {
         result.map_err(|source| failed(self.peer, streams as usize, source))
+    }
+}
+
+/// An error where anything was lost, doubled or closed.
+fn clean(peer: Peer, report: Report) -> Result<(), SuiteError> {
+    if report.is_clean() {
+        Ok(())
+    } else {
+        let report = Report {
+            unnumbered: 0,
+            ..report
+        };
+        Err(SuiteError::Unclean {
+            server: peer.name(),
+            report,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use super::{TRIO, board};
 use crate::cpu;
 use crate::load::Board;
 use crate::peers::Peer;
+use crate::suites::metrics;
 use crate::suites::rig::{Rig, Server, each};
 use crate::suites::sheet::Options;
 use crate::suites::{Figure, Plan, SuiteError};
@@ -108,8 +109,11 @@ fn wait_for_parked(server: &Server, pages: u32) -> Result<(), SuiteError> {
     let start = Instant::now();
     let doing = || SuiteError::system("waiting until all pages are parked");
     loop {
-        let parked = parked_pages(server.address()).map_err(doing())?;
-        if parked >= pages {
+        let parked = metrics::per_shard(server.address(), "autovia_parked_pages")
+            .map_err(doing())?
+            .iter()
+            .sum::<u64>();
+        if parked >= u64::from(pages) {
             return Ok(());
         }
         if start.elapsed() > PARKED_LIMIT {
@@ -118,20 +122,4 @@ fn wait_for_parked(server: &Server, pages: u32) -> Result<(), SuiteError> {
         }
         std::thread::sleep(POLL);
     }
-}
-
-/// Over all shards, from `/_metrics`.
-fn parked_pages(server: SocketAddr) -> io::Result<u32> {
-    let mut socket = TcpStream::connect(server)?;
-    write!(
-        socket,
-        "GET /_metrics HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    let counts = answer
-        .lines()
-        .filter(|line| line.starts_with("autovia_parked_pages"))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok());
-    Ok(counts.sum())
 }
