@@ -153,12 +153,18 @@ impl Shard {
         }
     }
 
-    /// Closes those that have waited for as long as they may.
-    pub(super) fn close_overdue(&self) {
+    /// Closes those that have waited for as long as they may, and say nothing even now.
+    pub(super) fn close_overdue(self: &Rc<Self>) {
         loop {
             let overdue = self.resting.borrow_mut().remove_overdue(self.now());
-            let Some(mut resting) = overdue else { return };
-            resting.channel.say_goodbye();
+            let Some(Resting { mut channel, open }) = overdue else {
+                return;
+            };
+            channel.unwatch();
+            match channel.listen() {
+                Heard::Bytes => attend(channel, open),
+                Heard::Nothing | Heard::End => channel.say_goodbye(),
+            }
         }
     }
 
