@@ -80,3 +80,41 @@ fn each_option_of_the_page_exists() {
     }
     assert!(named > 20, "{named}");
 }
+
+#[test]
+fn the_page_on_scaling_needs_what_doctor_computes() {
+    let text = page("scaling.md");
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    // Given what doctor says of a million streams on this machine,
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_autovia"))
+        .args(["doctor", "--streams", "1000000"])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8(output.stdout).expect("text");
+    // then each setting that it names has the same need in the page's table.
+    let mut compared = 0;
+    for name in [
+        "fs.file-max",
+        "net.core.somaxconn",
+        "net.ipv4.tcp_max_syn_backlog",
+        "net.ipv4.tcp_mem",
+    ] {
+        let Some(line) = told.lines().find(|line| line.contains(name)) else {
+            continue;
+        };
+        let (_, need) = line.split_once(", need ").expect("a need");
+        let need: String = need.chars().take_while(char::is_ascii_digit).collect();
+        let row = rows.iter().find(|row| row.contains(name));
+        let row = row.unwrap_or_else(|| panic!("no row for {name}"));
+        assert!(row.contains(&format!("| {need} |")), "{row} {line}");
+        compared += 1;
+    }
+    assert!(compared > 0, "{told}");
+    let memory = told.lines().find(|line| line.contains(" MiB available"));
+    let need = memory.and_then(|line| line.split_once("need ")?.1.split_once(" ("));
+    let (need, _) = need.unwrap_or_else(|| panic!("no need of memory: {told}"));
+    assert!(text.contains(need), "{need}");
+}
