@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::counters::{HANDSHAKES_FAILED, REQUESTS};
-use super::parcel::{ActionRequest, HandedSocket, OpenStream, PageRequest, Parcel, Work};
+use super::parcel::{
+    ActionRequest, HandedSocket, HandedStream, PageRequest, Parcel, StreamTarget, Work,
+};
 use super::shard::Shard;
 use crate::http::{Answer, Channel, Coding, Limits, Request, Response, Service, compress};
 use crate::runtime::timer::Timers;
@@ -90,33 +92,21 @@ impl Shard {
 
     /// `GET /_sse`: the socket goes to the context's shard and stays there.
     fn stream(self: Rc<Self>, request: &Request) -> Answer {
-        let gzip = self.config().compress_streams && Coding::Gzip.is_taken(&request.head);
         match self.stream_target(request) {
             Err(response) => Answer::Response(response),
-            Ok((id, session, last_event, direct)) => {
+            Ok(target) => {
                 Answer::Take(Box::new(move |socket: Channel| {
-                    let to = usize::from(id.shard);
+                    let to = usize::from(target.id.shard);
                     if to == self.id {
-                        self.open_stream(OpenStream {
-                            socket,
-                            id,
-                            session,
-                            last_event,
-                            gzip,
-                            direct,
-                        });
+                        self.open_stream(socket, target);
                         return;
                     }
                     let (socket, tls) = socket.into_parts();
-                    let open = OpenStream {
+                    let handed = HandedStream {
                         socket: HandedSocket::Own(socket),
-                        id,
-                        session,
-                        last_event,
-                        gzip,
-                        direct,
+                        target,
                     };
-                    let parcel = Parcel::Stream(Box::new(open), tls);
+                    let parcel = Parcel::Stream(Box::new(handed), tls);
                     if let Err(parcel) = self.send(to, parcel) {
                         // Nothing was written yet: the browser sees a lost connection and comes back.
                         tracing::warn!(
@@ -131,11 +121,7 @@ impl Shard {
         }
     }
 
-    #[allow(clippy::type_complexity)]
-    fn stream_target(
-        &self,
-        request: &Request,
-    ) -> Result<(ContextId, Option<[u8; 16]>, Option<u64>, bool), Response> {
+    fn stream_target(&self, request: &Request) -> Result<StreamTarget, Response> {
         if request.head.method != Method::Get {
             return Err(Response::line(405, "a stream is opened by GET").with("Allow", "GET"));
         }
@@ -156,12 +142,13 @@ impl Shard {
             .head
             .get("last-event-id")
             .and_then(|id| id.parse().ok());
-        Ok((
+        Ok(StreamTarget {
             id,
-            self.session(request).map(|session| session.scope_hash()),
+            session: self.session(request).map(|session| session.scope_hash()),
             last_event,
-            !request.shares_connection && !came_by_proxy(request),
-        ))
+            gzip: self.config().compress_streams && Coding::Gzip.is_taken(&request.head),
+            direct: !request.shares_connection && !came_by_proxy(request),
+        })
     }
 
     /// Reads a context id; one of another node, or of a shard that this one doesn't have, is gone.

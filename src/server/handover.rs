@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use super::parcel::{HandedSocket, OpenStream, Parcel};
+use super::parcel::{HandedSocket, HandedStream, Parcel};
 use super::shard::Shard;
 use crate::http::Channel;
 use crate::http::tls::Session;
@@ -62,20 +62,8 @@ impl Shard {
     }
 
     /// Opens a stream that another shard handed over.
-    pub(super) fn unpack_stream(
-        self: &Rc<Self>,
-        open: OpenStream<HandedSocket>,
-        tls: Option<Box<Session>>,
-    ) {
-        let OpenStream {
-            socket,
-            id,
-            session,
-            last_event,
-            gzip,
-            direct,
-        } = open;
-        let fd = match (socket, &self.mailbox) {
+    pub(super) fn unpack_stream(self: &Rc<Self>, handed: HandedStream, tls: Option<Box<Session>>) {
+        let fd = match (handed.socket, &self.mailbox) {
             (HandedSocket::Own(fd), _) => fd,
             (HandedSocket::Sent(ticket), Some(mailbox)) => {
                 match mailbox.borrow_mut().take(ticket) {
@@ -107,13 +95,6 @@ impl Shard {
             );
             return;
         }
-        self.open_stream(OpenStream {
-            socket,
-            id,
-            session,
-            last_event,
-            gzip,
-            direct,
-        });
+        self.open_stream(socket, handed.target);
     }
 }

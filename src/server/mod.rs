@@ -15,6 +15,7 @@ mod link;
 mod loads;
 pub mod logging;
 mod metrics;
+mod opening;
 mod outbox;
 mod pages;
 mod parcel;

@@ -21,7 +21,7 @@ pub(crate) enum Parcel {
         response: Box<Response>,
     },
     /// A socket that becomes a stream there, and its TLS session, if it has one.
-    Stream(Box<OpenStream<HandedSocket>>, Option<Box<Session>>),
+    Stream(Box<HandedStream>, Option<Box<Session>>),
     /// A broadcast whose scope has to be named.
     Broadcast(String),
     /// Scopes for the other nodes: to the link shard.
@@ -62,9 +62,15 @@ pub(crate) struct ActionRequest {
     pub inputs: Vec<(String, Box<RawValue>)>,
 }
 
-/// A stream to be opened on `socket`.
-pub(crate) struct OpenStream<S> {
-    pub socket: S,
+/// A stream on its way to the shard of its page.
+pub(crate) struct HandedStream {
+    pub socket: HandedSocket,
+    pub target: StreamTarget,
+}
+
+/// What a request for a stream says.
+#[derive(Clone, Copy)]
+pub(crate) struct StreamTarget {
     pub id: ContextId,
     pub session: Option<[u8; 16]>,
     pub last_event: Option<u64>,
