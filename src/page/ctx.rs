@@ -11,7 +11,7 @@ use super::context::Context;
 use super::engine::Engine;
 use super::error::{BadInput, Error, Result};
 use super::handles::ScopeOf;
-use super::reads::{Read, Reads};
+use super::reads::{Read, Tracked};
 use super::value;
 use crate::scope::{OwnScope, Scope};
 use crate::state::GlobalState;
@@ -57,7 +57,7 @@ pub struct Ctx {
     pub(crate) scene: Scene,
     pub(crate) arguments: Rc<[Box<RawValue>]>,
     pub(crate) click: Option<u64>,
-    pub(crate) reads: Option<Rc<RefCell<Reads>>>,
+    pub(crate) reads: Option<Rc<RefCell<Tracked>>>,
 }
 
 impl Reader for Ctx {
@@ -67,7 +67,8 @@ impl Reader for Ctx {
 
     fn note(&self, read: Read) {
         if let Some(reads) = &self.reads {
-            reads.borrow_mut().note(read);
+            let Scene { engine, context } = &self.scene;
+            reads.borrow_mut().note(read, engine, context);
         }
     }
 }
@@ -90,7 +91,7 @@ impl Ctx {
     pub(crate) fn tracked(
         engine: &Rc<Engine>,
         context: &Rc<Context>,
-    ) -> (Self, Rc<RefCell<Reads>>) {
+    ) -> (Self, Rc<RefCell<Tracked>>) {
         let reads = Rc::new(RefCell::default());
         (
             Self {

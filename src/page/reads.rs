@@ -39,10 +39,13 @@ pub enum Read {
 pub(crate) struct Reads(Vec<Read>);
 
 impl Reads {
-    pub fn note(&mut self, read: Read) {
-        if !self.0.contains(&read) {
+    /// Tells whether it is the first of its kind.
+    pub fn note(&mut self, read: Read) -> bool {
+        let is_new = !self.0.contains(&read);
+        if is_new {
             self.0.push(read);
         }
+        is_new
     }
 
     pub fn into_vec(self) -> Vec<Read> {
@@ -113,6 +116,26 @@ pub(crate) fn are_same(
     reads
         .iter()
         .all(|read| read.is_same(engine, page, one, other))
+}
+
+/// What a load has read, and what that gave when it was read: while the load waits, it may change.
+#[derive(Default)]
+pub(crate) struct Tracked {
+    reads: Reads,
+    signature: Vec<u8>,
+}
+
+impl Tracked {
+    pub fn note(&mut self, read: Read, engine: &Engine, context: &Context) {
+        if self.reads.note(read.clone()) {
+            read.append(engine, context, &mut self.signature);
+        }
+    }
+
+    /// The reads, and what [`signature`] would have given of them at the time of each.
+    pub fn into_parts(self) -> (Vec<Read>, Vec<u8>) {
+        (self.reads.into_vec(), self.signature)
+    }
 }
 
 /// What all of `reads` give in `context`.

@@ -78,9 +78,7 @@ impl Shard {
         let epoch = table.epoch.get();
         let (ctx, reads) = Ctx::tracked(&self.engine, context);
         let value = self.guard(run(ctx), self.config().load_timeout).await?;
-        let reads = reads.take().into_vec();
-        let mut key = Vec::new();
-        signature(&reads, &self.engine, context, &mut key);
+        let (reads, signature) = reads.take().into_parts();
         table.own.set(
             reads
                 .iter()
@@ -90,7 +88,7 @@ impl Shard {
             id: self.engine.next_load_id(),
             value,
             reads,
-            signature: key,
+            signature,
             epoch,
         });
         give(context, table.load, Rc::clone(&result));

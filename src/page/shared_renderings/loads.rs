@@ -1,13 +1,15 @@
 //! What pages load: made and shared as a shard does it, and compared with what each would load alone.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures_lite::future::{block_on, poll_once};
 
 use super::world::World;
 use crate::page::context::{ALL_VIEWS, dirty};
+use crate::page::ctx::Reader;
 use crate::page::load::{LoadResult, LoadTable};
-use crate::page::reads::signature;
+use crate::page::reads::{Read, Tracked, signature};
 use crate::page::{Context, Ctx};
 
 impl World {
@@ -39,14 +41,12 @@ impl World {
         let (ctx, reads) = Ctx::tracked(&self.engine, context);
         let value = (page.loads[usize::from(table.load)].run)(ctx);
         let value = block_on(poll_once(value)).expect("it waits for nothing");
-        let reads = reads.take().into_vec();
-        let mut key = Vec::new();
-        signature(&reads, &self.engine, context, &mut key);
+        let (reads, signature) = reads.take().into_parts();
         LoadResult {
             id: self.engine.next_load_id(),
             value: value.unwrap_or_else(|error| panic!("a load failed: {error}")),
             reads,
-            signature: key,
+            signature,
             epoch: table.epoch.get(),
         }
     }
@@ -75,5 +75,38 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// The first viewer's load, which has read the first shared value and has not ended yet.
+pub(super) struct Waiting(Rc<RefCell<Tracked>>);
+
+/// What it has read.
+pub(super) struct Ended {
+    reads: Vec<Read>,
+    signature: Vec<u8>,
+}
+
+impl Waiting {
+    pub(super) fn start(world: &World) -> Self {
+        let context = world.pick(0).expect("there is a viewer");
+        let (ctx, tracked) = Ctx::tracked(&world.engine, &context);
+        ctx.note(Read::Shared(0));
+        Self(tracked)
+    }
+
+    pub(super) fn end(self) -> Ended {
+        let (reads, signature) = self.0.take().into_parts();
+        Ended { reads, signature }
+    }
+}
+
+impl Ended {
+    /// As the shard decides whether a result is given to another viewer.
+    pub(super) fn is_for(&self, world: &World, viewer: usize) -> bool {
+        let context = world.pick(viewer).expect("there is a viewer");
+        let mut now = Vec::new();
+        signature(&self.reads, &world.engine, &context, &mut now);
+        now == self.signature
     }
 }

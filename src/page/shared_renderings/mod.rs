@@ -19,6 +19,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use app::{Look, PageSpec, SLOTS, ViewSpec, What};
+use loads::Waiting;
 use world::{Operation, Shared, Stale, World};
 
 /// Values are few, so that contexts often agree, and texts that would run into each other side by side.
@@ -153,4 +154,32 @@ fn such_histories_share_renderings() {
     };
     world.turn(&[set(0, 1), set(1, 2)]);
     assert_eq!(world.runs(0), runs + 3);
+}
+
+#[test]
+fn a_value_that_changes_while_a_load_waits_is_not_what_the_load_has_read() {
+    let mut world = World::new([PageSpec::default(), PageSpec::default()]);
+    let (page, room) = (0, 1);
+    for session in 0..2 {
+        world.turn(&[Operation::Open {
+            page,
+            session,
+            room,
+        }]);
+    }
+    let share = |text| Operation::Share {
+        viewer: 0,
+        shared: Shared::All,
+        text,
+    };
+    world.turn(&[share(1)]);
+    // Given a load that has read a shared value and waits,
+    let waiting = Waiting::start(&world);
+    // when the value changes before the load ends, then its result is not for those who see the new one,
+    world.turn(&[share(2)]);
+    let load = waiting.end();
+    assert!(!load.is_for(&world, 1));
+    // and it is for those who see the one that it has read.
+    world.turn(&[share(1)]);
+    assert!(load.is_for(&world, 1));
 }

@@ -228,7 +228,7 @@ impl World {
     }
 
     /// Any number stands for one of those that are there.
-    fn pick(&self, viewer: usize) -> Option<Rc<Context>> {
+    pub fn pick(&self, viewer: usize) -> Option<Rc<Context>> {
         let viewers = self.viewers.borrow();
         (!viewers.is_empty()).then(|| Rc::clone(&viewers[viewer % viewers.len()].context))
     }
