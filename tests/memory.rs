@@ -4,7 +4,9 @@
 
 mod common;
 
-use autovia_testkit::{Client, Page, Running, Stream};
+use std::time::Duration;
+
+use autovia_testkit::{Client, Page, Running, Stream, eventually_within};
 use common::{probe, value};
 use serde_json::{Value, json};
 
@@ -20,6 +22,9 @@ const AWAY_MAX_BYTES: u64 = 1536;
 
 /// A connection that waits for its next request holds a socket and its place in two tables.
 const IDLE_CONNECTION_MAX_BYTES: u64 = 512;
+
+/// Pages are gone after a second or two, and a peak is seen to be over as soon.
+const GIVEN_BACK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Opens pages, each in a browser of its own, clicks once, and leaves them.
 fn leave_pages(server: &Running, count: usize) {
@@ -110,4 +115,46 @@ fn an_idle_connection_is_small() {
         bytes <= IDLE_CONNECTION_MAX_BYTES,
         "{bytes} bytes per idle connection"
     );
+}
+
+/// Pages that are looked at, each in a browser of its own.
+fn watched_pages(server: &Running, count: usize) -> Vec<Stream> {
+    let mut client = Client::new(server.port());
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        client.clear_cookies();
+        let response = client.get("/");
+        let page = Page::read(client, "/", response);
+        streams.push(page.stream());
+        client = page.client;
+    }
+    streams
+}
+
+/// Pages of all shards.
+fn pages(server: &Running) -> u64 {
+    let metrics = server.client().get("/_metrics");
+    let counts = metrics
+        .text()
+        .lines()
+        .filter(|line| line.starts_with("autovia_pages"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    counts.sum()
+}
+
+#[test]
+fn after_a_peak_memory_is_given_back() {
+    // Given so many pages that it is worth a look through all memory when they have gone,
+    rustix::thread::disable_transparent_huge_pages(true).expect("the kernel has them or not");
+    let server = probe().shards(1).arg("--away-seconds=1");
+    let server = server.arg("--park-seconds=0").start();
+    let before = server.resident_bytes();
+    let streams = watched_pages(&server, 5_000);
+    let peak = server.resident_bytes();
+    // when all are left, then most of what they took is soon the machine's again.
+    drop(streams);
+    eventually_within(GIVEN_BACK_LIMIT, "most of the memory given back", || {
+        let kept = server.resident_bytes().saturating_sub(before);
+        (pages(&server) == 0 && kept < (peak - before) / 2).then_some(())
+    });
 }

@@ -9,6 +9,7 @@ pub mod headroom;
 pub mod listener;
 pub mod local;
 pub mod mailbox;
+pub mod memory;
 pub mod random;
 pub mod reactor;
 pub mod sends;

@@ -142,7 +142,12 @@ impl Reactor {
 
     pub(super) fn forget(&self, fd: BorrowedFd<'_>, token: Token) {
         // The entry goes first: should the kernel refuse, a late event finds nothing.
-        self.entries.borrow_mut().try_remove(token.index as usize);
+        let mut entries = self.entries.borrow_mut();
+        entries.try_remove(token.index as usize);
+        if entries.capacity() > 4096 && entries.len() * 4 < entries.capacity() {
+            entries.shrink_to_fit();
+        }
+        drop(entries);
         if let Err(error) = epoll::delete(&self.epoll, fd) {
             tracing::warn!(%error, "a socket could not be taken from the epoll instance");
         }

@@ -198,6 +198,9 @@ impl Streams {
     /// Takes a stream out of everything, so that whoever gets its key next inherits nothing.
     pub(super) fn take_out(&mut self, key: u32) -> Option<Stream> {
         let stream = self.slab.try_remove(key as usize)?;
+        if self.slab.capacity() > 4096 && self.slab.len() * 4 < self.slab.capacity() {
+            self.slab.shrink_to_fit();
+        }
         if stream.ready {
             self.ready.retain(|other| *other != key);
         }

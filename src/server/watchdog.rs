@@ -1,4 +1,5 @@
-//! The watchdog: a shard whose turns stand still ends the process.
+//! The watchdog: a shard whose turns stand still ends the process. It also sees when a peak is over, and gives
+//! memory back then.
 //!
 //! It counts its own ticks, not wall time, so a process that was stopped or got no CPU, watchdog
 //! and shards alike, is no hang. Nor is a thread that was runnable all the time and got no processor:
@@ -11,13 +12,40 @@ use autovia_shards::Board;
 use crossbeam_channel::Sender;
 
 use super::StartError;
-use super::counters::{THREAD, TURNS, link};
+use super::counters::{CONTEXTS, THREAD, TURNS, link};
 use super::start::Event;
+use crate::runtime::memory::give_back;
 
 const TICK: Duration = Duration::from_millis(100);
 
 /// Ticks that the link shard may stand still: nothing that it does blocks.
 const LINK_TICKS: u128 = 20;
+
+/// Ticks between two looks at how many pages there are.
+const PEAK_TICKS: u64 = 10;
+
+/// Pages whose memory is worth a look through all of it when they have gone.
+const PEAK_MIN: u64 = 4096;
+
+/// The most pages since memory was given back last.
+#[derive(Default)]
+struct Peak {
+    highest: u64,
+    last: u64,
+}
+
+impl Peak {
+    /// Whether at least half of them have gone, and no more are going.
+    fn is_over(&mut self, pages: u64) -> bool {
+        self.highest = self.highest.max(pages);
+        let rests = pages >= std::mem::replace(&mut self.last, pages);
+        let over = rests && self.highest >= PEAK_MIN && pages <= self.highest / 2;
+        if over {
+            self.highest = pages;
+        }
+        over
+    }
+}
 
 /// How long a row of a board stands still.
 #[derive(Default)]
@@ -75,8 +103,15 @@ pub(crate) fn start(
         .spawn(move || {
             let mut seen: Vec<Watched> = (0..board.rows()).map(|_| Watched::default()).collect();
             let mut link_seen = Watched::default();
-            loop {
+            let mut peak = Peak::default();
+            for tick in 1_u64.. {
                 std::thread::sleep(TICK);
+                if tick.is_multiple_of(PEAK_TICKS) {
+                    let pages = (0..board.rows()).map(|shard| board.get(shard, CONTEXTS));
+                    if peak.is_over(pages.sum()) {
+                        give_back();
+                    }
+                }
                 for (shard, row) in seen.iter_mut().enumerate() {
                     let thread = || waited(board.get(shard, THREAD));
                     if row.hangs(board.get(shard, TURNS), limit, thread) {
@@ -113,6 +148,28 @@ mod tests {
         assert_eq!(ticks_until_hanging(Duration::ZERO), Some(10));
         assert_eq!(ticks_until_hanging(TICK / 4), Some(10));
         assert_eq!(ticks_until_hanging(TICK), None);
+    }
+
+    #[test]
+    fn a_peak_is_over_once_when_half_has_gone_and_the_rest_stays() {
+        let mut peak = Peak::default();
+        let over: Vec<u64> = [
+            0, 5000, 3000, 2000, 1000, 1000, 1000, 900, 900, 8000, 4001, 4001, 4000, 4000,
+        ]
+        .into_iter()
+        .filter(|pages| peak.is_over(*pages))
+        .collect();
+        assert_eq!(over, [1000, 4000]);
+    }
+
+    #[test]
+    fn few_pages_are_no_peak() {
+        let mut peak = Peak::default();
+        assert!(
+            ![0, 4000, 0, 0, 0]
+                .into_iter()
+                .any(|pages| peak.is_over(pages))
+        );
     }
 
     #[test]
