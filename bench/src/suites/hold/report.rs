@@ -164,7 +164,7 @@ fn page(options: &Options, rounds: &[Round], facts: &Facts, rig: &Rig) -> String
          - CPU is the server's on its core with `ksoftirqd`. At rest it is measured over one whole heartbeat period, and \
          over {} s in a second server with `--heartbeat-seconds 0`; the generator reads all the while.\n\
          - A twentieth of the tabs goes and as many come; with `--away-seconds 5 --park-seconds 0` their pages are gone \
-         within seconds. After that all leave, and when the server has no page any more its memory is read.\n\
+         within seconds. After that all leave, and four seconds after the server's last page has gone its memory is read.\n\
          - {shards} shards on one core take turns: with a core each they would not wait for one another.\n\n\
          Again:\n\n```sh\ncargo run --release -p autovia-bench -- hold --streams {} --shards {shards} --rounds {}\n```\n",
         facts.date,

@@ -19,6 +19,8 @@ const HEARTBEAT: Duration = Duration::from_secs(45);
 const CHANGES: u32 = 20;
 /// By then all pages have to be gone that no tab looks at.
 const GONE_LIMIT: Duration = Duration::from_secs(60);
+/// The server sees within two seconds that a peak is over, and then gives memory back.
+const GIVE_BACK_TIME: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(100);
 
 type Say<'a> = &'a mut dyn FnMut(String);
@@ -63,6 +65,7 @@ pub(super) fn round(rig: &Rig, options: &Options, say: Say<'_>) -> Result<Round,
     let report = server.told(crowd.leave(), options.streams)?;
     server.clean(report)?;
     wait_for_gone(&server)?;
+    std::thread::sleep(GIVE_BACK_TIME);
     let left = kib(server.resident()?) / 1024.0;
     say(format!(
         "{cpu_per_change:.0} µs per tab that goes and one that comes; {full:.0} MiB full, {left:.0} MiB after all have left"
