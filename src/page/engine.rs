@@ -4,7 +4,6 @@ use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -90,8 +89,6 @@ pub(crate) struct Engine {
     pub(super) refreshes: RefCell<Vec<Refresh>>,
     outgoing: RefCell<Outgoing>,
     turn: Cell<u64>,
-    passes: Cell<u64>,
-    in_pass: Cell<bool>,
     event_id: Cell<u64>,
     serial: Cell<u64>,
     scratch: RefCell<Vec<u8>>,
@@ -128,8 +125,6 @@ impl Engine {
             refreshes: RefCell::default(),
             outgoing: RefCell::default(),
             turn: Cell::new(1),
-            passes: Cell::new(0),
-            in_pass: Cell::new(false),
             event_id: Cell::new(0),
             serial: Cell::new(0),
             scratch: RefCell::default(),
@@ -275,20 +270,6 @@ impl Engine {
             patches.clear();
             patches.shrink_to(64);
         }
-    }
-
-    /// Runs `tell` as one pass: nothing of this shard changes while it tells contexts what is new, and
-    /// what other threads change meanwhile comes with an invalidation of its own.
-    pub fn in_pass(&self, tell: impl FnOnce()) {
-        self.passes.set(self.passes.get() + 1);
-        self.in_pass.set(true);
-        tell();
-        self.in_pass.set(false);
-    }
-
-    /// The pass that runs.
-    pub(super) fn pass(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new(self.passes.get()).filter(|_| self.in_pass.get())
     }
 
     pub(super) fn next_event_id(&self) -> u64 {

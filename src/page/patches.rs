@@ -29,7 +29,8 @@ impl Engine {
         true
     }
 
-    /// Appends what `context` has to be told and marks it told.
+    /// Appends what `context` has to be told and marks it told. All of a turn are told one after another at its end,
+    /// while nothing of this shard changes; what other threads change meanwhile comes with an invalidation of its own.
     pub fn patches(self: &Rc<Self>, context: &Rc<Context>, now_ms: u64, out: &mut Vec<Patch>) {
         let bits = context.dirty.get();
         let full = bits & dirty::FULL != 0;
@@ -92,13 +93,10 @@ impl Engine {
             context.dirty_views.get()
         };
         let mut filled = Vec::new();
-        if let [_] = page.views[..] {
-            if views & 1 != 0 {
-                self.element(&page, context, 0, full, &mut filled, out);
-            }
-            return;
-        }
-        let placed = self.placed(&page, context);
+        let placed = match count {
+            1 => Vec::new(),
+            _ => self.placed(&page, context),
+        };
         for view in 0..count {
             let bit = slot_bit(u16::try_from(view).expect("views fit 16 bits"));
             let elsewhere = view > 0 && !placed.contains(&view);

@@ -80,7 +80,7 @@ impl Read {
     }
 
     /// Whether this read gives the same in two contexts of one page, seen without reading what
-    /// both share; `false` where that can't be seen. Holds within one pass.
+    /// both share; `false` where that can't be seen. Holds for those who are told in one turn.
     fn is_same(&self, engine: &Engine, page: &PageDef, one: &Context, other: &Context) -> bool {
         let same_scope = |membership: u16| {
             let scope_of = |context: &Context| {

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
-use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -60,8 +59,7 @@ struct Shape {
 
 /// The rendering that a context got last, for the next one, which most often reads the same.
 struct Latest {
-    pass: NonZeroU64,
-    /// The context's key, which nobody else gets within a pass.
+    /// The context's key, which nobody else gets before the turn is over.
     context: u32,
     reads: Rc<[Read]>,
     rendered: Rc<Rendered>,
@@ -79,6 +77,16 @@ pub(crate) struct RenderCache {
     pub shared_read: Cell<u64>,
     /// How often the view ran for an update.
     pub runs: Cell<u64>,
+}
+
+impl RenderCache {
+    fn note_latest(&self, context: &Context, reads: &Rc<[Read]>, rendered: &Rc<Rendered>) {
+        self.latest.replace(Some(Latest {
+            context: context.key,
+            reads: Rc::clone(reads),
+            rendered: Rc::clone(rendered),
+        }));
+    }
 }
 
 impl Engine {
@@ -111,7 +119,7 @@ impl Engine {
             {
                 signature(&shape.reads, self, context, &mut key);
                 if let Some(rendered) = shape.rendered.get(key.as_slice()) {
-                    self.note_latest(cache, context, &shape.reads, rendered);
+                    cache.note_latest(context, &shape.reads, rendered);
                     return Rc::clone(rendered);
                 }
             }
@@ -128,7 +136,7 @@ impl Engine {
         rendered
     }
 
-    /// What the context before `context` in this pass got, if both read the same.
+    /// What the context before `context` in this turn got, if both read the same.
     fn latest(
         &self,
         page: &PageDef,
@@ -137,29 +145,9 @@ impl Engine {
     ) -> Option<Rc<Rendered>> {
         let latest = cache.latest.borrow();
         let latest = latest.as_ref()?;
-        if self.pass() != Some(latest.pass) {
-            return None;
-        }
         let contexts = self.contexts.borrow();
         let other = contexts.get(latest.context as usize)?;
         are_same(&latest.reads, self, page, other, context).then(|| Rc::clone(&latest.rendered))
-    }
-
-    fn note_latest(
-        &self,
-        cache: &RenderCache,
-        context: &Context,
-        reads: &Rc<[Read]>,
-        rendered: &Rc<Rendered>,
-    ) {
-        if let Some(pass) = self.pass() {
-            cache.latest.replace(Some(Latest {
-                pass,
-                context: context.key,
-                reads: Rc::clone(reads),
-                rendered: Rc::clone(rendered),
-            }));
-        }
     }
 
     fn keep(
@@ -187,7 +175,7 @@ impl Engine {
         shapes[index]
             .rendered
             .insert(key.as_slice().into(), Rc::clone(rendered));
-        self.note_latest(cache, context, &shapes[index].reads, rendered);
+        cache.note_latest(context, &shapes[index].reads, rendered);
     }
 
     /// What a first render read counts too: its changes must reach the page.

@@ -9,3 +9,13 @@ pub fn give_back() {
         libc::malloc_trim(0);
     }
 }
+
+/// Tables with room for fewer are left alone.
+const ROOM_MIN: usize = 4096;
+
+/// Gives back the room of a table most of which is empty, as far as nobody stands in it.
+pub fn shrink<T>(table: &mut slab::Slab<T>) {
+    if table.capacity() > ROOM_MIN && table.len() * 4 < table.capacity() {
+        table.shrink_to_fit();
+    }
+}

@@ -15,6 +15,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use slab::Slab;
 
 use super::executor::take_woken_from_outside;
+use super::memory::shrink;
 
 /// How many events one call takes from the kernel.
 const EVENTS_PER_POLL: usize = 256;
@@ -144,9 +145,7 @@ impl Reactor {
         // The entry goes first: should the kernel refuse, a late event finds nothing.
         let mut entries = self.entries.borrow_mut();
         entries.try_remove(token.index as usize);
-        if entries.capacity() > 4096 && entries.len() * 4 < entries.capacity() {
-            entries.shrink_to_fit();
-        }
+        shrink(&mut entries);
         drop(entries);
         if let Err(error) = epoll::delete(&self.epoll, fd) {
             tracing::warn!(%error, "a socket could not be taken from the epoll instance");

@@ -25,14 +25,12 @@ impl Shard {
             return;
         }
         let mut events = 0;
-        self.engine.in_pass(|| {
-            let mut patches: Vec<Patch> = Vec::new();
-            for key in &listed {
-                if let Some(context) = self.engine.context(*key) {
-                    events += self.tell(&context, &mut patches);
-                }
+        let mut patches: Vec<Patch> = Vec::new();
+        for key in &listed {
+            if let Some(context) = self.engine.context(*key) {
+                events += self.tell(&context, &mut patches);
             }
-        });
+        }
         self.count(EVENTS, i64::try_from(events).unwrap_or(0));
         self.engine.reuse_dirty(listed);
     }

@@ -16,6 +16,7 @@ use crate::http::tls::{SEAL_MAX_BYTES, Session};
 use crate::page::context::dirty;
 use crate::page::{Context, Patch};
 use crate::runtime::Readiness;
+use crate::runtime::memory::shrink;
 
 /// One open stream.
 pub(crate) struct Stream {
@@ -198,9 +199,7 @@ impl Streams {
     /// Takes a stream out of everything, so that whoever gets its key next inherits nothing.
     pub(super) fn take_out(&mut self, key: u32) -> Option<Stream> {
         let stream = self.slab.try_remove(key as usize)?;
-        if self.slab.capacity() > 4096 && self.slab.len() * 4 < self.slab.capacity() {
-            self.slab.shrink_to_fit();
-        }
+        shrink(&mut self.slab);
         if stream.ready {
             self.ready.retain(|other| *other != key);
         }

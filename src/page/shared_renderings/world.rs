@@ -270,25 +270,23 @@ impl World {
 
     fn tell(&self) {
         let (listed, now) = (self.engine.take_dirty(), self.clock.0.get());
-        self.engine.in_pass(|| {
-            let mut viewers = self.viewers.borrow_mut();
-            for key in &listed {
-                let viewer = viewers.iter_mut().find(|viewer| viewer.context.key == *key);
-                let Some(viewer) = viewer.filter(|viewer| viewer.context.has(dirty::LISTED)) else {
-                    continue;
-                };
-                if !viewer.context.is_open() {
-                    viewer.context.dirty.set(dirty::FULL);
-                    continue;
-                }
-                assert!(self.engine.may_send(&viewer.context, now));
-                let mut patches = Vec::new();
-                self.engine.patches(&viewer.context, now, &mut patches);
-                for patch in &patches {
-                    viewer.tell(patch);
-                }
+        let mut viewers = self.viewers.borrow_mut();
+        for key in &listed {
+            let viewer = viewers.iter_mut().find(|viewer| viewer.context.key == *key);
+            let Some(viewer) = viewer.filter(|viewer| viewer.context.has(dirty::LISTED)) else {
+                continue;
+            };
+            if !viewer.context.is_open() {
+                viewer.context.dirty.set(dirty::FULL);
+                continue;
             }
-        });
+            assert!(self.engine.may_send(&viewer.context, now));
+            let mut patches = Vec::new();
+            self.engine.patches(&viewer.context, now, &mut patches);
+            for patch in &patches {
+                viewer.tell(patch);
+            }
+        }
         self.engine.reuse_dirty(listed);
     }
 
