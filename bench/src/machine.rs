@@ -42,6 +42,28 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// The day, and the source that was measured.
+    pub fn when(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{}, revision {revision}", self.date),
+            None => self.date.clone(),
+        }
+    }
+
+    /// The line above each table; `pinning` says who ran where.
+    pub fn line(&self, pinning: &str) -> String {
+        format!(
+            "{}. {}, {} cores, Linux {}, {pinning}; load average before the run {}.",
+            self.when(),
+            self.processor,
+            self.cores,
+            self.kernel,
+            self.load_before
+        )
+    }
+}
+
 fn processor(cpuinfo: &str) -> String {
     let name = cpuinfo
         .lines()

@@ -191,17 +191,12 @@ fn page(samples: &[Sample], facts: &Facts, cores: Cores) -> String {
         _ => "server and generator share the only core: times until the last stream say little"
             .to_owned(),
     };
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let mut page = String::new();
     let mut line = |text: &str| writeln!(page, "{text}").expect("a String takes everything");
     line("# Fan-out: every stream watches one scope\n");
     line(&format!(
-        "{}{revision}. {}, {} cores, Linux {}, {pinning}; load average before the run {}. Median of {rounds} \
-         interleaved rounds, lowest and highest in brackets.\n",
-        facts.date, facts.processor, facts.cores, facts.kernel, facts.load_before
+        "{} Median of {rounds} interleaved rounds, lowest and highest in brackets.\n",
+        facts.line(&pinning)
     ));
     line("![Server CPU per delivered event](fanout.svg)\n");
     line(&table(samples).to_string());

@@ -182,21 +182,12 @@ fn chart(plan: &Plan, rounds: &[Vec<Figure>]) -> Chart {
 }
 
 fn page(plan: &Plan, options: &Options, facts: &Facts, rig: &Rig, table: &Table) -> String {
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let name = plan.name;
     let mut page = format!(
-        "# {}\n\n{}{revision}. {}, {} cores, Linux {}, {}; load average before the run {}. Median of {} interleaved \
+        "# {}\n\n{} Median of {} interleaved \
          rounds, lowest and highest in brackets.\n\n![{}]({name}.svg)\n\n{table}\nHow to read it:\n\n",
         plan.title,
-        facts.date,
-        facts.processor,
-        facts.cores,
-        facts.kernel,
-        rig.pinning(),
-        facts.load_before,
+        facts.line(&rig.pinning()),
         options.rounds,
         plan.title,
     );

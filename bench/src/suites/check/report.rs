@@ -117,18 +117,14 @@ fn chart(counts: &[Count]) -> Chart {
 }
 
 fn page(counts: &[Count], facts: &Facts) -> String {
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let mut page = format!(
-        "# Instructions per delivered event\n\n{}{revision}. Counted by callgrind, so the machine's speed and load play no \
+        "# Instructions per delivered event\n\n{}. Counted by callgrind, so the machine's speed and load play no \
          part. Median of the rounds, lowest and highest in brackets; the target is {TARGET:.0}.\n\n\
          ![Instructions per event](instructions.svg)\n\n{}\n\
          Each case runs twice, with few and with many broadcasts; the figure is the difference of both runs per \
          delivered event, from the click's request to the call that gives the event to the kernel. A broadcast's own \
          cost (one request, one action, one rendering) is shared by its streams, so a larger room costs less for each.\n",
-        facts.date,
+        facts.when(),
         table(counts, &super::medians(counts)),
     );
     for &case in CASES {

@@ -1,7 +1,5 @@
 //! The page of the suite: a row for each size, one for each thing measured at the largest, a chart of the memory.
 
-use std::fs;
-
 use super::{Held, Options, Round, Size};
 use crate::machine::Facts;
 use crate::suites::SuiteError;
@@ -16,14 +14,12 @@ pub fn write(
     facts: &Facts,
     rig: &Rig,
 ) -> Result<(), SuiteError> {
-    let write = |name: &str, text: String| {
-        let path = options.out.join(name);
-        fs::write(&path, text).map_err(SuiteError::system(format!("writing {}", path.display())))
-    };
-    let doing = format!("creating {}", options.out.display());
-    fs::create_dir_all(&options.out).map_err(SuiteError::system(doing))?;
-    write("streams.svg", chart(rounds).to_svg())?;
-    write("streams.md", page(options, rounds, facts, rig))
+    let files = [
+        ("streams.svg", chart(rounds).to_svg()),
+        ("streams.md", page(options, rounds, facts, rig)),
+    ];
+    let named = files.map(|(name, text)| (name.to_owned(), text));
+    crate::suites::write_all(&options.out, named)
 }
 
 /// A row for each size.
@@ -141,18 +137,13 @@ fn chart(rounds: &[Round]) -> Chart {
 }
 
 fn page(options: &Options, rounds: &[Round], facts: &Facts, rig: &Rig) -> String {
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let (shards, threads) = (options.shards, options.threads());
     let rounds_told = match options.rounds {
         1 => "One round.".to_owned(),
         rounds => format!("Median of {rounds} rounds, lowest and highest in brackets."),
     };
     format!(
-        "# Many streams, really held\n\n{}{revision}. {}, {} cores, Linux {}, {}; load average before the run {}. \
-         {rounds_told}\n\nA server with {shards} shards, each with a descriptor table of its own, all on one core; {threads} \
+        "# Many streams, really held\n\n{} {rounds_told}\n\nA server with {shards} shards, each with a descriptor table of its own, all on one core; {threads} \
          load threads with a table each on the other. Each stream is a tab: it loads the page, which makes a session and a \
          context, and opens its stream. Refused or closed streams: 0. Lost or doubled events: 0. A run with any ends \
          without a page.\n\n![Bytes per stream](streams.svg)\n\n{}\n{}\nHow to read it:\n\n\
@@ -167,12 +158,7 @@ fn page(options: &Options, rounds: &[Round], facts: &Facts, rig: &Rig) -> String
          within seconds. After that all leave, and four seconds after the server's last page has gone its memory is read.\n\
          - {shards} shards on one core take turns: with a core each they would not wait for one another.\n\n\
          Again:\n\n```sh\ncargo run --release -p autovia-bench -- hold --streams {} --shards {shards} --rounds {}\n```\n",
-        facts.date,
-        facts.processor,
-        facts.cores,
-        facts.kernel,
-        rig.pinning(),
-        facts.load_before,
+        facts.line(&rig.pinning()),
         by_size(rounds),
         held(rounds),
         options.rest_seconds,

@@ -207,10 +207,6 @@ fn page(outcome: &Outcome, options: &Options, facts: &Facts) -> String {
         bursts,
         ..
     } = options;
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let pinning = match outcome.cores {
         Some([a, b]) => format!(
             "node A on core {a}, node B on core {b}, broker and generator where the kernel puts them"
@@ -221,13 +217,8 @@ fn page(outcome: &Outcome, options: &Options, facts: &Facts) -> String {
     let mut line = |text: &str| writeln!(page, "{text}").expect("a String takes everything");
     line("# From node to node\n");
     line(&format!(
-        "{}{revision}. {}, {} cores, Linux {}, {pinning}; load average before the run {}. {}. Median of {rounds} \
-         interleaved rounds, lowest and highest in brackets.\n",
-        facts.date,
-        facts.processor,
-        facts.cores,
-        facts.kernel,
-        facts.load_before,
+        "{} {}. Median of {rounds} interleaved rounds, lowest and highest in brackets.\n",
+        facts.line(&pinning),
         outcome.notes.join("; ")
     ));
     line("![Latency from node to node](nodes.svg)\n");

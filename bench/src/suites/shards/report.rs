@@ -120,23 +120,15 @@ fn picture(part: Part) -> String {
 
 fn page(samples: &[Sample], facts: &Facts, cores: Cores) -> String {
     let rounds = samples.iter().map(|sample| sample.round).max().unwrap_or(0);
-    let revision = facts
-        .revision
-        .as_ref()
-        .map_or(String::new(), |revision| format!(", revision {revision}"));
     let mut page = String::new();
     let mut line = |text: &str| writeln!(page, "{text}").expect("a String takes everything");
     line("# What the threads share, beside its peers\n");
     line(&format!(
-        "{}{revision}. {}, {} cores, Linux {}, threads pinned to cores {} and {}; load average before the run {}. \
-         Nanoseconds per operation, median of {rounds} interleaved rounds, lowest and highest in brackets.\n",
-        facts.date,
-        facts.processor,
-        facts.cores,
-        facts.kernel,
-        cores[0],
-        cores[1],
-        facts.load_before
+        "{} Nanoseconds per operation, median of {rounds} interleaved rounds, lowest and highest in brackets.\n",
+        facts.line(&format!(
+            "threads pinned to cores {} and {}",
+            cores[0], cores[1]
+        ))
     ));
     for part in parts(samples) {
         line(&format!("## {}\n", part.title()));
