@@ -156,6 +156,43 @@ fn a_view_that_fails_later_leaves_what_is_shown() {
 }
 
 #[test]
+fn a_part_that_fails_while_its_page_is_sent_keeps_its_place_and_is_told() {
+    for shards in SHARDS {
+        let server = probe().shards(shards).start();
+        let page = Page::open(&server.client(), "/part-fails-later");
+        let mut stream = page.stream();
+        // Given a page that is sent whole while its component fails, then its place is there, the user is told,
+        assert_eq!(act(&page, "next"), 200);
+        let events = stream.collect_until(|event| has_value(event, "_via_error"));
+        let sent = events.iter().find(|event| event.is_elements());
+        let html = sent.expect("the page").argument("elements").expect("HTML");
+        assert!(html.contains("round 1"), "{html}");
+        assert!(html.contains(r#"<div id="c-part"></div>"#), "{html}");
+        let line = server.wait_log("page=/part-fails-later");
+        assert!(line.contains("this part panics in round 1"), "{line}");
+        // and it is shown again, and alone, as soon as it can be.
+        assert_eq!(act(&page, "next"), 200);
+        let html = stream
+            .until(|event| event.is_elements())
+            .argument("elements")
+            .expect("HTML");
+        assert!(
+            html.contains("round 2") && html.contains("<b>part 0</b>"),
+            "{html}"
+        );
+        assert_eq!(act(&page, "part"), 200);
+        let html = stream
+            .until(|event| event.is_elements())
+            .argument("elements")
+            .expect("HTML");
+        assert!(
+            html.contains("<b>part 1</b>") && !html.contains("round"),
+            "{html}"
+        );
+    }
+}
+
+#[test]
 fn hooks_that_fail_are_logged_and_harm_nothing() {
     for shards in SHARDS {
         // Given a page whose hooks fail,

@@ -120,19 +120,8 @@ impl Engine {
     ) {
         let rendered = self.render_update(page, context, view);
         let hash = rendered.hash;
-        let sent = {
-            let mut all = context.sent.borrow_mut();
-            std::mem::replace(&mut all[view], hash)
-        };
+        let sent = self.note_sent(context, view, hash);
         if hash == FAILED_HASH {
-            if sent != FAILED_HASH {
-                self.tell_error(
-                    context,
-                    "",
-                    None,
-                    "A part of this page could not be brought up to date. What you see may be old.",
-                );
-            }
             return;
         }
         if hash == sent && !full {
@@ -147,11 +136,25 @@ impl Engine {
             RenderedHtml::WithComponents(html) => {
                 let html = self.fill(page, context, html.as_str(), filled);
                 for (component, hash) in &*filled {
-                    context.sent.borrow_mut()[*component] = *hash;
+                    self.note_sent(context, *component, *hash);
                 }
                 out.push(encode_event(self.told(context), &html));
             }
         }
+    }
+
+    /// Notes what a context has of a view, and tells it once where that failed; what it had before.
+    fn note_sent(&self, context: &Context, view: usize, hash: u64) -> u64 {
+        let sent = std::mem::replace(&mut context.sent.borrow_mut()[view], hash);
+        if hash == FAILED_HASH && sent != FAILED_HASH {
+            self.tell_error(
+                context,
+                "",
+                None,
+                "A part of this page could not be brought up to date. What you see may be old.",
+            );
+        }
+        sent
     }
 
     fn own_values(&self, context: &Context, out: &mut Vec<Patch>) {

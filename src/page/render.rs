@@ -301,7 +301,10 @@ impl Engine {
                 RenderedHtml::WithComponents(inner) => {
                     out.push_str(&self.fill(page, context, inner.as_str(), filled))
                 }
-                RenderedHtml::Blank | RenderedHtml::Failed => {}
+                // Its place is kept, or what is sent of it later would have none.
+                RenderedHtml::Blank | RenderedHtml::Failed => {
+                    out.push_str(wrap(&page.views[view], Html::trusted(String::new())).as_str())
+                }
             }
         }
         out

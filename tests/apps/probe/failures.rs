@@ -15,6 +15,7 @@ pub fn setup(app: &mut App) {
     app.page("/load-fails", load_fails);
     app.page("/load-fails-later", load_fails_later);
     app.page("/view-fails-later", view_fails_later);
+    app.page("/part-fails-later", part_fails_later);
     app.page("/slow-load", slow_load);
 }
 
@@ -133,6 +134,23 @@ fn load_fails_later(page: &mut Page) {
         ctx.broadcast(Scope::ROUTE)
     });
     page.view(move |view| html! { main #loaded { p #value { (load.get(view)) } (place(view)) } });
+}
+
+/// A component that fails at one round, while the page around it is sent whole.
+fn part_fails_later(page: &mut Page) {
+    let round = page.signal("round", 0);
+    let alone = page.signal("alone", 0);
+    page.action("next", async move |ctx| round.update(ctx, |n| n + 1));
+    page.action("part", async move |ctx| alone.update(ctx, |n| n + 1));
+    let part = page.component("part", move |page| {
+        page.view(move |view| {
+            assert!(round.get(view) != 1, "this part panics in round 1");
+            html! { b { "part " (alone.get(view)) } }
+        });
+    });
+    page.view(move |view| {
+        html! { main #view { p { "round " (round.get(view)) } (part.html(view)) (place(view)) } }
+    });
 }
 
 fn view_fails_later(page: &mut Page) {
